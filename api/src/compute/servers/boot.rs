@@ -1,0 +1,251 @@
+//! What a valid request to create a server asks for, and refusals of what cannot be honoured yet.
+//!
+//! A field that matters is never ignored: it is honoured, or the request is refused naming it.
+
+use std::collections::BTreeMap;
+
+use cuttle_model::ids::ImageId;
+use serde_json::Value;
+
+use crate::compute::availability_zones::ZONE;
+use crate::error::ApiError;
+use crate::web::query::boolean;
+use crate::web::validation::shown;
+
+/// The most servers of one request.
+const MOST_AT_ONCE: u64 = 100;
+/// The most metadata items of a server: Nova's default quota.
+const MOST_METADATA: usize = 128;
+
+/// A request, as far as it can be honoured.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Boot {
+    pub name: String,
+    pub description: Option<String>,
+    pub hostname: Option<String>,
+    pub flavor: String,
+    pub image: ImageId,
+    pub metadata: BTreeMap<String, String>,
+    pub availability_zone: Option<String>,
+    /// How many, at least 1.
+    pub count: u64,
+}
+
+impl Boot {
+    /// Reads a body that the schema has accepted.
+    pub fn read(body: &Value) -> Result<Self, ApiError> {
+        let server = &body["server"];
+        refuse_unsupported(body)?;
+        let image = image(server)?;
+        refuse_other_disks(server, image)?;
+        let text = |field: &str| server[field].as_str().map(str::to_owned);
+        Ok(Self {
+            name: text("name").unwrap_or_default(),
+            description: text("description"),
+            hostname: text("hostname"),
+            flavor: text("flavorRef").unwrap_or_else(|| server["flavorRef"].to_string()),
+            image,
+            metadata: metadata(server)?,
+            availability_zone: zone(server)?,
+            count: count(server)?,
+        })
+    }
+}
+
+fn refuse_unsupported(body: &Value) -> Result<(), ApiError> {
+    for hints in ["os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"] {
+        if !is_empty(&body[hints]) {
+            return Err(ApiError::not_yet(hints, shown(&body[hints])));
+        }
+    }
+    let server = &body["server"];
+    for field in [
+        "block_device_mapping",
+        "key_name",
+        "user_data",
+        "personality",
+        "security_groups",
+        "tags",
+        "trusted_image_certificates",
+        "host",
+        "hypervisor_hostname",
+        "accessIPv4",
+        "accessIPv6",
+    ] {
+        if !is_empty(&server[field]) {
+            return Err(ApiError::not_yet(field, shown(&server[field])));
+        }
+    }
+    if !is_empty(&server["adminPass"]) {
+        return Err(ApiError::not_yet("adminPass", "…"));
+    }
+    for field in ["config_drive", "return_reservation_id"] {
+        if truth(&server[field]) {
+            return Err(ApiError::not_yet(field, shown(&server[field])));
+        }
+    }
+    if server["OS-DCF:diskConfig"] == "AUTO" {
+        return Err(ApiError::not_yet("OS-DCF:diskConfig", "AUTO"));
+    }
+    match &server["networks"] {
+        Value::Array(list) if !list.is_empty() => {
+            let why = "Servers have no networks yet: leave it out, or give an empty list, \"auto\" or \"none\".";
+            Err(ApiError::invalid("networks", shown(&server["networks"]), why))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn image(server: &Value) -> Result<ImageId, ApiError> {
+    let text = server["imageRef"].as_str().unwrap_or("");
+    text.parse().map_err(|_| {
+        ApiError::invalid("imageRef", text, "An image to boot from is needed: booting from a volume is not supported yet.")
+    })
+}
+
+/// The one mapping that says no more than `imageRef` does is what openstackclient sends.
+fn refuse_other_disks(server: &Value, image: ImageId) -> Result<(), ApiError> {
+    let field = "block_device_mapping_v2";
+    for device in server[field].as_array().into_iter().flatten() {
+        let index = match &device["boot_index"] {
+            Value::String(text) => text.parse().ok(),
+            other => other.as_i64(),
+        };
+        let names_image =
+            device["uuid"].as_str().or(device["image_id"].as_str()).and_then(|text| text.parse().ok()) == Some(image);
+        let extra = device.as_object().into_iter().flat_map(|map| map.keys()).find(|key| {
+            !["uuid", "image_id", "boot_index", "source_type", "destination_type", "delete_on_termination"]
+                .contains(&key.as_str())
+        });
+        let kept = !device["delete_on_termination"].is_null() && !truth(&device["delete_on_termination"]);
+        let is_root = index == Some(0) && device["source_type"] == "image" && device["destination_type"] == "local";
+        if !is_root || !names_image || kept || extra.is_some() {
+            let why = "Only a local root disk made from imageRef is supported yet.";
+            return Err(ApiError::invalid(field, shown(device), why));
+        }
+    }
+    match server[field].as_array().map_or(0, Vec::len) {
+        0 | 1 => Ok(()),
+        _ => Err(ApiError::invalid(field, shown(&server[field]), "Two of them have boot_index 0.")),
+    }
+}
+
+fn metadata(server: &Value) -> Result<BTreeMap<String, String>, ApiError> {
+    let items = server["metadata"].as_object().into_iter().flatten();
+    let items: BTreeMap<String, String> =
+        items.map(|(key, value)| (key.clone(), value.as_str().unwrap_or("").to_owned())).collect();
+    match items.len() <= MOST_METADATA {
+        true => Ok(items),
+        false => Err(ApiError::Forbidden(format!("Maximum number of metadata items exceeds {MOST_METADATA}"))),
+    }
+}
+
+fn zone(server: &Value) -> Result<Option<String>, ApiError> {
+    match server["availability_zone"].as_str() {
+        None => Ok(None),
+        Some(ZONE) => Ok(Some(ZONE.to_owned())),
+        Some(other) => Err(ApiError::invalid("availability_zone", other, "The requested availability zone is not available.")),
+    }
+}
+
+fn count(server: &Value) -> Result<u64, ApiError> {
+    let number = |field: &str| match &server[field] {
+        Value::Null => Ok(None),
+        Value::String(digits) => match digits.parse::<u64>() {
+            Ok(number) if number > 0 => Ok(Some(number)),
+            _ => Err(ApiError::invalid(field, digits, "A number from 1 on is expected.")),
+        },
+        other => Ok(other.as_u64().or_else(|| other.as_f64().map(|number| number as u64))),
+    };
+    let least = number("min_count")?;
+    let most = number("max_count")?.or(least).unwrap_or(1);
+    if least.unwrap_or(1) > most {
+        return Err(ApiError::invalid("min_count", least.unwrap_or(1), "min_count must be <= max_count"));
+    }
+    match most <= MOST_AT_ONCE {
+        true => Ok(most),
+        false => Err(ApiError::Forbidden(format!(
+            "Quota exceeded: max_count is {most}, at most {MOST_AT_ONCE} servers are made at once"
+        ))),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+fn truth(value: &Value) -> bool {
+    value.as_bool().or_else(|| value.as_str().and_then(boolean)).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: &str = "8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b";
+
+    fn read(field: &str, value: Value) -> Result<Boot, String> {
+        let mut server = json!({"name": "a", "imageRef": ID, "flavorRef": 1});
+        server[field] = value;
+        Boot::read(&json!({ "server": server })).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_openstackclient_sends_is_taken() {
+        let device = json!([{"uuid": ID, "boot_index": 0, "source_type": "image", "destination_type": "local", "delete_on_termination": true}]);
+        let boot = read("block_device_mapping_v2", device).unwrap();
+        assert_eq!((boot.flavor.as_str(), boot.count, boot.image.to_string().as_str()), ("1", 1, ID));
+        for networks in [json!("auto"), json!("none"), json!([]), json!(null)] {
+            assert!(read("networks", networks).is_ok());
+        }
+        assert!(read("config_drive", json!(false)).is_ok());
+        assert!(read("security_groups", json!([])).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused_by_name() {
+        let cases = [
+            ("networks", json!([{"uuid": ID}])),
+            ("networks", json!([{"port": ID}])),
+            ("config_drive", json!("yes")),
+            ("key_name", json!("k")),
+            ("user_data", json!("aGk=")),
+            ("security_groups", json!([{"name": "default"}])),
+            ("personality", json!([{"path": "/x", "contents": ""}])),
+            ("tags", json!(["t"])),
+            ("adminPass", json!("secret")),
+            ("availability_zone", json!("nova:host1")),
+            ("imageRef", json!("")),
+            (
+                "block_device_mapping_v2",
+                json!([{"uuid": ID, "boot_index": 0, "source_type": "volume", "destination_type": "volume"}]),
+            ),
+            (
+                "block_device_mapping_v2",
+                json!([{"boot_index": -1, "source_type": "blank", "destination_type": "local", "volume_size": 1}]),
+            ),
+        ];
+        for (field, value) in cases {
+            let text = read(field, value.clone()).unwrap_err();
+            assert!(text.contains(field), "{field} {value}: {text}");
+            assert!(!text.contains("secret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!(read("max_count", json!(3)).unwrap().count, 3);
+        assert_eq!(read("min_count", json!("2")).unwrap().count, 2);
+        assert!(read("max_count", json!(101)).is_err());
+        let both = json!({"server": {"name": "a", "imageRef": ID, "flavorRef": "1", "min_count": 3, "max_count": 2}});
+        assert!(Boot::read(&both).unwrap_err().to_string().contains("min_count"));
+    }
+}

@@ -1,0 +1,133 @@
+//! `POST /servers`: asks for one or several instances.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use cuttle_model::flavor::{Flavor, FlavorId, GIB};
+use cuttle_model::image::{Image, ImageStatus};
+use cuttle_model::instance::Instance;
+use cuttle_operations::RequestError;
+use cuttle_operations::create::{CreateInstance, create};
+use serde_json::json;
+
+use crate::compute::flavors;
+use crate::compute::links::links;
+use crate::compute::microversion::Microversion;
+use crate::compute::servers::{boot::Boot, schema};
+use crate::error::ApiError;
+use crate::shared::{Controlled, Shared};
+use crate::web::address::Address;
+use crate::web::body::JsonBody;
+use crate::web::caller::Caller;
+
+pub async fn handle(
+    State(state): State<Controlled>,
+    caller: Caller,
+    version: Microversion,
+    address: Address,
+    JsonBody(body): JsonBody,
+) -> Result<Response, ApiError> {
+    schema::CREATE.check(version, &body)?;
+    let boot = Boot::read(&body)?;
+    let requester = caller.requester()?;
+    let flavor = flavor(&state.shared, &caller, &boot).await?;
+    let image = image(&state.shared, &caller, &boot).await?;
+    check_fit(&flavor, &image)?;
+    let mut first = None;
+    for index in 1..=boot.count {
+        let created = create(&state.control, &requester, request(&boot, &flavor, &image, index)).await;
+        let created = created.map_err(|error| refused(error, &flavor, &image))?;
+        first.get_or_insert(created);
+    }
+    let first = first.ok_or_else(|| ApiError::Internal("no server was asked for".into()))?;
+    Ok(answer(&first, &address))
+}
+
+/// Of several, each has its number behind its name.
+fn request(boot: &Boot, flavor: &Flavor, image: &Image, index: u64) -> CreateInstance {
+    let numbered = |name: &String| if boot.count == 1 { name.clone() } else { format!("{name}-{index}") };
+    CreateInstance {
+        name: numbered(&boot.name),
+        description: boot.description.clone(),
+        hostname: boot.hostname.as_ref().map(numbered),
+        flavor: flavor.clone(),
+        image: image.clone(),
+        metadata: boot.metadata.clone(),
+        key_name: None,
+        availability_zone: boot.availability_zone.clone(),
+    }
+}
+
+async fn flavor(shared: &Shared, caller: &Caller, boot: &Boot) -> Result<Flavor, ApiError> {
+    let bad = |why: &str| ApiError::invalid("flavorRef", &boot.flavor, why);
+    let flavor = flavors::find(shared, caller, &FlavorId(boot.flavor.clone())).await?;
+    let flavor = flavor.filter(|flavor| !flavor.is_disabled).ok_or_else(|| bad("Flavor could not be found."))?;
+    match (flavor.ephemeral_gib, flavor.swap_mib) {
+        (0, 0) => Ok(flavor),
+        _ => Err(bad("Flavors with an ephemeral or swap disk are not supported by this service yet.")),
+    }
+}
+
+async fn image(shared: &Shared, caller: &Caller, boot: &Boot) -> Result<Image, ApiError> {
+    let image = shared.database.get_image(boot.image).await?;
+    let image = image.filter(|image| caller.is_admin() || caller.project_id().is_ok_and(|project| image.is_visible_to(project)));
+    let image = image.ok_or_else(|| ApiError::invalid("imageRef", boot.image, "Can not find requested image."))?;
+    match image.status {
+        ImageStatus::Active => Ok(image),
+        status => Err(not_active(&image, status)),
+    }
+}
+
+fn not_active(image: &Image, status: ImageStatus) -> ApiError {
+    ApiError::invalid("imageRef", image.id, format_args!("The image is {}, not active.", status.as_str()))
+}
+
+/// Is the flavor large enough for the image?
+fn check_fit(flavor: &Flavor, image: &Image) -> Result<(), ApiError> {
+    let bad = |why: String| Err(ApiError::invalid("flavorRef", &flavor.id, why));
+    if flavor.ram_mib < image.min_ram_mib {
+        return bad(format!(
+            "Flavor's memory is too small for requested image: {} MiB of min_ram {}.",
+            flavor.ram_mib, image.min_ram_mib
+        ));
+    }
+    let bytes = image.virtual_size_bytes.or(image.size_bytes).unwrap_or(0);
+    if flavor.root_disk_bytes(bytes).is_none() {
+        let disk = flavor.disk_gib.saturating_mul(GIB);
+        return bad(format!(
+            "Flavor's disk is too small for requested image. Flavor disk is {disk} bytes, image is {bytes} bytes."
+        ));
+    }
+    match flavor.disk_gib != 0 && flavor.disk_gib < image.min_disk_gib {
+        true => bad(format!(
+            "Flavor's disk is smaller than the minimum size specified in image metadata: {} GiB of min_disk {}.",
+            flavor.disk_gib, image.min_disk_gib
+        )),
+        false => Ok(()),
+    }
+}
+
+/// What was fine when it was looked at may have changed before it was used.
+fn refused(error: RequestError, flavor: &Flavor, image: &Image) -> ApiError {
+    match error {
+        RequestError::ImageStatus(status) => not_active(image, status),
+        RequestError::DiskTooSmall { .. } => ApiError::invalid("flavorRef", &flavor.id, error),
+        other => other.into(),
+    }
+}
+
+fn answer(instance: &Instance, address: &Address) -> Response {
+    let body = json!({ "server": {
+        "id": instance.id,
+        "links": links(address, "servers", &instance.id.to_string()),
+        "OS-DCF:diskConfig": "MANUAL",
+        "security_groups": [],
+    }});
+    let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
+    if let Ok(url) = HeaderValue::from_str(&address.url(&format!("/compute/v2.1/servers/{}", instance.id))) {
+        response.headers_mut().insert(LOCATION, url);
+    }
+    response
+}

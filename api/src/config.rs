@@ -1,0 +1,204 @@
+//! The configuration file, `/etc/cuttle/api.toml`. Unknown keys are refused, so that a misspelt one is
+//! not silently without effect. Passwords are not in it, only the files that hold them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cuttle_operations::Settings;
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use serde::Deserialize;
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration {path} cannot be used")]
+pub struct ConfigError {
+    path: PathBuf,
+    #[source]
+    source: Box<figment::Error>,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    #[serde(default)]
+    pub public: Public,
+    #[serde(default)]
+    pub agents: Agents,
+    pub database: Database,
+    #[serde(default)]
+    pub ceph: Ceph,
+    #[serde(default)]
+    pub identity: Identity,
+    #[serde(default)]
+    pub log: Log,
+    #[serde(default)]
+    pub operations: Settings,
+}
+
+/// The OpenStack APIs.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Public {
+    pub listen: SocketAddr,
+    /// What catalogs and links say; without it, what the client used.
+    pub url: Option<String>,
+}
+
+/// The agents' listener.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agents {
+    pub listen: SocketAddr,
+    /// `ca.pem`, `ca.key`, `server.pem`, `server.key`: made by `init`.
+    pub tls_directory: PathBuf,
+    /// DNS names and addresses by which agents reach this node: in its certificate.
+    pub names: Vec<String>,
+}
+
+/// Where everything is kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:/path` or `postgres://user@host/name`.
+    pub url: String,
+    /// Holds PostgreSQL's password, where it needs one.
+    pub password_file: Option<PathBuf>,
+    #[serde(default = "connections")]
+    pub connections: u32,
+}
+
+/// The cluster, and who the control plane is there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ceph {
+    pub conf: PathBuf,
+    /// The whole entity, `client.cuttle`.
+    pub client: String,
+    /// Holds its key; without it, what the conf says.
+    pub keyring: Option<PathBuf>,
+    /// How long a call may take.
+    pub timeout_seconds: u64,
+    /// Placement groups of pools that `init` makes.
+    pub pool_pg_num: u32,
+}
+
+/// Users and tokens.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Identity {
+    pub region: String,
+    pub admin_user: String,
+    pub admin_project: String,
+    /// Read by `init` only.
+    pub admin_password_file: PathBuf,
+    pub token_lifetime_seconds: u64,
+}
+
+/// What is logged, to the standard error.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    /// As in `info,cuttle_operations=debug`.
+    pub filter: String,
+}
+
+/// How a line of log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+fn connections() -> u32 {
+    8
+}
+
+impl Default for Public {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8774)), url: None }
+    }
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8775)),
+            tls_directory: "/var/lib/cuttle/tls".into(),
+            names: vec!["localhost".into(), "127.0.0.1".into()],
+        }
+    }
+}
+
+impl Default for Ceph {
+    fn default() -> Self {
+        Self {
+            conf: "/etc/ceph/ceph.conf".into(),
+            client: "client.cuttle".into(),
+            keyring: None,
+            timeout_seconds: 30,
+            pool_pg_num: 32,
+        }
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            region: "RegionOne".into(),
+            admin_user: "admin".into(),
+            admin_project: "admin".into(),
+            admin_password_file: "/etc/cuttle/admin-password".into(),
+            token_lifetime_seconds: 86_400,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+
+impl Config {
+    /// Reads the file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let figment = Figment::from(Toml::file_exact(path));
+        figment.extract().map_err(|source| ConfigError { path: path.to_owned(), source: Box::new(source) })
+    }
+}
+
+impl Identity {
+    pub fn token_lifetime(&self) -> Duration {
+        Duration::from_secs(self.token_lifetime_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        Figment::from(Toml::string(text)).extract().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_database_is_all_that_must_be_given() {
+        let config = read("[database]\nurl = \"sqlite:/tmp/x.db\"\n").unwrap();
+        assert_eq!(config.public.listen.port(), 8774);
+        assert_eq!(config.operations.vms_pool, "vms");
+        assert!(read("").is_err());
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_by_name() {
+        for text in ["[public]\nlisen = \"1.2.3.4:1\"\n", "[operations]\nvm_pool = \"x\"\n", "[publik]\n"] {
+            let error = read(&format!("{text}[database]\nurl = \"sqlite:/tmp/x.db\"\n")).unwrap_err();
+            assert!(error.contains("unknown field"), "{error}");
+        }
+    }
+}

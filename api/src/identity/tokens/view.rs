@@ -1,0 +1,30 @@
+//! How a token looks on the wire.
+
+use cuttle_model::identity::{DEFAULT_DOMAIN, DEFAULT_DOMAIN_NAME, TokenGrant};
+use serde_json::{Value, json};
+
+use crate::identity::catalog::catalog;
+use crate::shared::Shared;
+use crate::web::address::Address;
+
+/// What a token grants, with the implied roles; the catalog only in scoped tokens, as in Keystone.
+pub fn token(shared: &Shared, grant: &TokenGrant, address: &Address, with_catalog: bool) -> Value {
+    let domain = json!({ "id": DEFAULT_DOMAIN, "name": DEFAULT_DOMAIN_NAME });
+    let mut shown = json!({
+        "methods": ["password"],
+        "user": { "id": grant.user.id, "name": grant.user.name, "domain": domain, "password_expires_at": null },
+        "audit_ids": [grant.audit_id],
+        "issued_at": grant.issued_at.to_micros_z(),
+        "expires_at": grant.expires_at.to_micros_z(),
+    });
+    if let (Some(project), Some(role)) = (&grant.project, grant.role) {
+        let roles = role.implied().into_iter().map(|role| json!({ "id": role.id(), "name": role.as_str() }));
+        shown["project"] = json!({ "id": project.id, "name": project.name, "domain": domain });
+        shown["is_domain"] = json!(false);
+        shown["roles"] = roles.collect();
+        if with_catalog {
+            shown["catalog"] = catalog(&shared.region, address);
+        }
+    }
+    json!({ "token": shown })
+}

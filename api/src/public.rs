@@ -1,0 +1,63 @@
+//! The public listener: every service under its path.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
+use axum::{Json, http::StatusCode};
+use serde_json::json;
+
+use crate::shared::{Controlled, Shared};
+use crate::web::request_id::identify;
+use crate::web::routes::{Route, Service};
+use crate::{compute, identity, image};
+
+/// All services, with all their routes.
+pub fn router(state: Controlled) -> Router {
+    let shared = state.shared.clone();
+    let compute = compute::plain_routes(&shared)
+        .with_state(shared.clone())
+        .merge(compute::controlled_routes(&shared).with_state(state.clone()));
+    let image =
+        image::plain_routes(&shared).with_state(shared.clone()).merge(image::controlled_routes(&shared).with_state(state));
+    assemble(&shared, compute.into_router(), image.into_router())
+}
+
+/// The services without what needs Ceph.
+pub fn router_without_ceph(shared: &Shared) -> Router {
+    let compute = compute::plain_routes(shared).with_state(shared.clone());
+    let image = image::plain_routes(shared).with_state(shared.clone());
+    assemble(shared, compute.into_router(), image.into_router())
+}
+
+fn assemble(shared: &Shared, compute: Router, image: Router) -> Router {
+    let identity = identity::routes(shared).with_state(shared.clone()).into_router();
+    Router::new()
+        .nest_service(Service::Identity.prefix(), identity::service(shared, identity))
+        .nest_service(Service::Compute.prefix(), compute::service(shared, compute))
+        .nest_service(Service::Image.prefix(), image::service(shared, image))
+        .fallback(nothing)
+        .layer(from_fn_with_state(shared.clone(), identify))
+}
+
+async fn nothing() -> impl IntoResponse {
+    let services: Vec<&str> = Service::ALL.into_iter().map(Service::prefix).collect();
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "error": { "code": 404, "title": "Not Found", "message": "No service is here.", "services": services } })),
+    )
+}
+
+/// Every route of every service.
+pub fn table(shared: &Shared) -> Vec<Route> {
+    let mut table = Vec::new();
+    table.extend_from_slice(identity::root_routes(shared).table());
+    table.extend_from_slice(identity::routes(shared).table());
+    table.extend_from_slice(compute::root_routes(shared).table());
+    table.extend_from_slice(compute::plain_routes(shared).table());
+    table.extend_from_slice(compute::controlled_routes(shared).table());
+    table.extend_from_slice(image::root_routes(shared).table());
+    table.extend_from_slice(image::plain_routes(shared).table());
+    table.extend_from_slice(image::controlled_routes(shared).table());
+    table.sort_by(|a, b| (a.service, &a.path, a.method.as_str()).cmp(&(b.service, &b.path, b.method.as_str())));
+    table
+}

@@ -1,0 +1,174 @@
+//! `cuttle-api serve`: connects to the database and to Ceph, and answers on both listeners until it is
+//! told to stop.
+//!
+//! Stopping is orderly: no new connections, requests at work are finished, then the engine gives its
+//! leases back. Whatever is cut off all the same goes on at another control node.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use cuttle_database::{Database, Options};
+use cuttle_model::clock::{Clock, SystemClock};
+use cuttle_model::ids::{Ids, RandomIds};
+use cuttle_operations::{Control, Parts};
+use cuttle_rbd_backend::{Cluster, ClusterConfig, KeySource, Limits};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::agents::tls::{self, TlsError};
+use crate::config::{self, Config};
+use crate::identity::passwords::Passwords;
+use crate::init::admin::read_password;
+use crate::shared::{self, Controlled, Shared};
+use crate::{agents, public};
+
+/// How long requests at work may take once we are told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often expired tokens are removed.
+const TOKEN_PURGE: Duration = Duration::from_secs(600);
+
+/// Why the process cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the database {0} cannot be opened")]
+    Database(&'static str, #[source] cuttle_database::Error),
+    #[error("the database's password in {path} cannot be read")]
+    DatabasePassword {
+        path: PathBuf,
+        #[source]
+        source: Box<crate::init::InitError>,
+    },
+    #[error("Ceph cannot be reached with {conf} as {client}")]
+    Ceph {
+        conf: PathBuf,
+        client: String,
+        #[source]
+        source: cuttle_rbd_backend::Error,
+    },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Opens the database that the configuration names.
+pub async fn connect_database(config: &config::Database) -> Result<Database, StartError> {
+    let password = match &config.password_file {
+        None => None,
+        Some(path) => Some(
+            read_password(path)
+                .map_err(|source| StartError::DatabasePassword { path: path.clone(), source: Box::new(source) })?,
+        ),
+    };
+    let kind = if config.url.starts_with("sqlite:") { "(SQLite)" } else { "(PostgreSQL)" };
+    let options = Options { connections: config.connections, ..Options::default() };
+    cuttle_database::connect(&config.url, password.as_ref(), &options).await.map_err(|source| StartError::Database(kind, source))
+}
+
+/// Connects to Ceph as the configuration says.
+pub async fn connect_ceph(config: &config::Ceph) -> Result<Cluster, StartError> {
+    let timeout = Duration::from_secs(config.timeout_seconds);
+    let limits = Limits { call_timeout: timeout, ceph_timeout: timeout * 2, ..Limits::default() };
+    let cluster = ClusterConfig {
+        conf_file: Some(config.conf.clone()),
+        monitors: None,
+        client_name: config.client.clone(),
+        key: config.keyring.clone().map_or(KeySource::ConfFile, KeySource::Keyring),
+    };
+    let failed = |source| StartError::Ceph { conf: config.conf.clone(), client: config.client.clone(), source };
+    Cluster::connect(cluster, limits).await.map_err(failed)
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn run(config: Config) -> Result<(), StartError> {
+    let tls = RustlsConfig::from_config(tls::server_config(&config.agents.tls_directory)?);
+    let (database, ceph) = tokio::try_join!(connect_database(&config.database), connect_ceph(&config.ceph))?;
+    let state = state(&config, database, ceph);
+    let public_listener = listen(config.public.listen)?;
+    let agents_listener = listen(config.agents.listen)?;
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+
+    let engine = tokio::spawn({
+        let (control, stop) = (state.control.clone(), stop.clone());
+        async move { control.run(stop).await }
+    });
+    let purge = tokio::spawn(purge_tokens(state.shared.clone(), stop.clone()));
+    let (public_handle, agents_handle) = (Handle::new(), Handle::new());
+    let on_public = |source| StartError::Listen { address: config.public.listen, source };
+    let on_agents = |source| StartError::Listen { address: config.agents.listen, source };
+    let public_service = public::router(state.clone()).into_make_service();
+    let agents_service = agents::router(state).into_make_service();
+    let public_server = axum_server::from_tcp(public_listener).map_err(on_public)?.handle(public_handle.clone());
+    let agents_server = axum_server::from_tcp_rustls(agents_listener, tls).map_err(on_agents)?.handle(agents_handle.clone());
+    let serving =
+        tokio::spawn(async move { tokio::try_join!(public_server.serve(public_service), agents_server.serve(agents_service)) });
+    tracing::info!(public = %config.public.listen, agents = %config.agents.listen, "serving");
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    public_handle.graceful_shutdown(Some(GRACE));
+    // Agents' connections never end by themselves; the agents connect again, here or elsewhere.
+    agents_handle.graceful_shutdown(Some(Duration::from_secs(1)));
+    if let Ok(Err(error)) = serving.await {
+        tracing::warn!(%error, "a listener failed");
+    }
+    stop.cancel();
+    let _ = tokio::time::timeout(GRACE, async { tokio::join!(engine, purge) }).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn state(config: &Config, database: Database, ceph: Cluster) -> Controlled {
+    let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let shared = Shared::new(shared::Parts {
+        database: database.clone(),
+        clock: clock.clone(),
+        ids: ids.clone(),
+        passwords: Passwords::new(),
+        public_url: config.public.url.clone(),
+        region: config.identity.region.clone(),
+        token_lifetime: config.identity.token_lifetime(),
+        host_down_after: Duration::from_secs(config.operations.host_down_after_seconds),
+    });
+    let control = Control::new(Parts { database, ceph, clock, ids, settings: config.operations.clone() });
+    Controlled { shared, control }
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let listener = std::net::TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    listener.map_err(|source| StartError::Listen { address, source })
+}
+
+async fn purge_tokens(shared: Shared, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(TOKEN_PURGE);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        match shared.database.purge_tokens(shared.now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "expired tokens were removed"),
+            Err(error) => tracing::warn!(%error, "expired tokens could not be removed"),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Each route lets in whom the table below says, and nobody else. A route that is missing here fails.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use cuttle_model::identity::{Role, User};
+use cuttle_model::ids::{RandomIds, UserId};
+
+use super::{Cloud, send};
+use crate::web::routes::Access::{self, Admin, Member, Public, Reader, Token};
+use crate::web::routes::{Route, Routes};
+use crate::{compute, identity, image, public};
+
+/// What is meant, written by hand: a route whose access changes by accident fails here.
+const MEANT: &[(&str, &str, Access)] = &[
+    ("GET", "/compute/", Public),
+    ("GET", "/compute/v2.1/", Public),
+    ("GET", "/compute/v2.1/flavors", Reader),
+    ("POST", "/compute/v2.1/flavors", Admin),
+    ("GET", "/compute/v2.1/flavors/detail", Reader),
+    ("GET", "/compute/v2.1/flavors/{id}", Reader),
+    ("DELETE", "/compute/v2.1/flavors/{id}", Admin),
+    ("GET", "/compute/v2.1/flavors/{id}/os-extra_specs", Reader),
+    ("GET", "/compute/v2.1/os-availability-zone", Reader),
+    ("GET", "/compute/v2.1/os-availability-zone/detail", Admin),
+    ("GET", "/compute/v2.1/os-hypervisors", Admin),
+    ("GET", "/compute/v2.1/os-hypervisors/detail", Admin),
+    ("GET", "/compute/v2.1/os-services", Admin),
+    ("GET", "/compute/v2.1/servers", Reader),
+    ("POST", "/compute/v2.1/servers", Member),
+    ("GET", "/compute/v2.1/servers/detail", Reader),
+    ("GET", "/compute/v2.1/servers/{id}", Reader),
+    ("DELETE", "/compute/v2.1/servers/{id}", Member),
+    ("POST", "/compute/v2.1/servers/{id}/action", Member),
+    ("GET", "/identity/", Public),
+    ("GET", "/identity/v3/", Public),
+    ("GET", "/identity/v3/auth/catalog", Token),
+    ("GET", "/identity/v3/auth/domains", Token),
+    ("GET", "/identity/v3/auth/projects", Token),
+    ("GET", "/identity/v3/auth/tokens", Token),
+    ("POST", "/identity/v3/auth/tokens", Public),
+    ("DELETE", "/identity/v3/auth/tokens", Token),
+    ("GET", "/identity/v3/domains", Token),
+    ("GET", "/identity/v3/domains/{id}", Token),
+    ("GET", "/identity/v3/projects", Admin),
+    ("GET", "/identity/v3/projects/{id}", Token),
+    ("GET", "/identity/v3/roles", Admin),
+    ("GET", "/identity/v3/roles/{id}", Admin),
+    ("GET", "/identity/v3/users", Admin),
+    ("GET", "/identity/v3/users/{id}", Token),
+    ("GET", "/identity/v3/users/{id}/projects", Token),
+    ("GET", "/image/", Public),
+    ("GET", "/image/v2/", Public),
+    ("GET", "/image/v2/images", Reader),
+    ("POST", "/image/v2/images", Member),
+    ("GET", "/image/v2/images/{id}", Reader),
+    ("DELETE", "/image/v2/images/{id}", Member),
+    ("PUT", "/image/v2/images/{id}/file", Member),
+    ("GET", "/image/v2/schemas/image", Token),
+    ("GET", "/image/v2/schemas/images", Token),
+    ("GET", "/image/versions", Public),
+];
+
+fn meant(route: &Route) -> Access {
+    let found = MEANT.iter().find(|(method, path, _)| route.method.as_str() == *method && route.path == *path);
+    found.unwrap_or_else(|| panic!("{} {} has no authorization test", route.method, route.path)).2
+}
+
+#[tokio::test]
+async fn the_table_is_what_is_meant() {
+    let cloud = Cloud::new().await;
+    let table = public::table(&cloud.shared);
+    for route in &table {
+        assert_eq!(route.access, meant(route), "{} {}", route.method, route.path);
+    }
+    assert_eq!(table.len(), MEANT.len(), "a route that is meant does not exist");
+}
+
+/// The groups of routes, each with handlers that do nothing.
+fn shadows(cloud: &Cloud) -> Vec<(Router, Vec<Route>)> {
+    fn shadow<S: Clone + Send + Sync + 'static>(routes: Routes<S>) -> (Router, Vec<Route>) {
+        (routes.shadow.clone(), routes.table().to_vec())
+    }
+    let shared = &cloud.shared;
+    vec![
+        shadow(identity::routes(shared)),
+        shadow(compute::plain_routes(shared)),
+        shadow(compute::controlled_routes(shared)),
+        shadow(image::plain_routes(shared)),
+        shadow(image::controlled_routes(shared)),
+    ]
+}
+
+/// The path below the service's version, with something in place of ids.
+fn below_version(path: &str) -> String {
+    let rest = path.trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or("");
+    format!("/{}", rest.replace("{id}", "8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b"))
+}
+
+#[tokio::test]
+async fn each_route_lets_in_whom_it_should() {
+    let cloud = Cloud::new().await;
+    let project = cloud.project("p").await;
+    let nobody = User { id: UserId::new(&RandomIds), name: "nobody".into(), enabled: true, default_project_id: None };
+    cloud.shared.database.insert_user(&nobody, "").await.unwrap();
+    let mut tokens = vec![(Public, None), (Public, Some("made-up".to_owned()))];
+    tokens.push((Token, Some(cloud.insert_token(nobody, None).await)));
+    for (access, role) in [(Reader, Role::Reader), (Member, Role::Member), (Member, Role::Manager), (Admin, Role::Admin)] {
+        tokens.push((access, Some(cloud.token(&project, role).await)));
+    }
+    let mut tried = 0;
+    for (router, table) in shadows(&cloud) {
+        for route in table {
+            for (holds, token) in &tokens {
+                let mut request = Request::builder().method(&route.method).uri(below_version(&route.path));
+                if let Some(token) = token {
+                    request = request.header("x-auth-token", token);
+                }
+                let answer = send(router.clone(), request.body(Body::empty()).unwrap()).await;
+                let expected = match (*holds >= meant(&route), holds) {
+                    (true, _) => StatusCode::IM_A_TEAPOT,
+                    (false, Public) => StatusCode::UNAUTHORIZED,
+                    (false, _) => StatusCode::FORBIDDEN,
+                };
+                assert_eq!(answer.status, expected, "{} {} with {holds:?}", route.method, route.path);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 200, "{tried}");
+}
+
+#[tokio::test]
+async fn a_project_in_the_path_must_be_the_tokens() {
+    let cloud = Cloud::new().await;
+    let (mine, other) = (cloud.project("mine").await, cloud.project("other").await);
+    let token = cloud.token(&mine, Role::Reader).await;
+    assert_eq!(cloud.get(&token, &format!("/compute/v2.1/{}/flavors", mine.id)).await.status, StatusCode::OK);
+    let answer = cloud.get(&token, &format!("/compute/v2.1/{}/flavors", other.id)).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.body["badRequest"]["message"].as_str().unwrap().contains("project_id"));
+}
+
+#[tokio::test]
+async fn head_asks_for_the_same_role_as_get() {
+    let cloud = Cloud::new().await;
+    let head = |path: &str| Request::builder().method(Method::HEAD).uri(path).body(Body::empty()).unwrap();
+    assert_eq!(cloud.send(head("/compute/v2.1/servers")).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(cloud.send(head("/identity/v3/auth/tokens")).await.status, StatusCode::UNAUTHORIZED);
+}

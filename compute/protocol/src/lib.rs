@@ -1,0 +1,57 @@
+//! What the control plane and a host's agent say to each other.
+//!
+//! The agent dials out and holds one HTTP/2 connection. Over it the control plane streams
+//! [`Command`]s, and the agent sends [`Hello`], [`Beat`]s and [`Report`]s.
+//!
+//! Always true:
+//! - A command is delivered at least once, so an agent does it safely twice.
+//! - A command names an instance and an epoch. An agent that has seen a newer epoch refuses it.
+//! - A guest is created paused and resumed only by [`Action::ResumeGuest`], which the control plane
+//!   sends after it has recorded every client that may write.
+//! - No message carries a key but [`Welcome`].
+
+mod command;
+mod guest;
+mod liveness;
+
+pub use command::{Action, Command, Outcome, Refusal, Report, ShutdownMode};
+pub use guest::{CephConnection, GuestDisk, GuestSpec, MonitorAddress};
+pub use liveness::{Beat, BeatAnswer, CephIdentity, GuestState, Hello, Welcome};
+
+use uuid::Uuid;
+
+/// The protocol's version; agent and control plane refuse to talk when theirs differ.
+pub const VERSION: u32 = 1;
+
+/// Paths on the agents' listener.
+pub mod path {
+    /// `POST` [`super::Hello`], answered by [`super::Welcome`].
+    pub const HELLO: &str = "/agent/v1/hello";
+    /// `POST` [`super::Beat`], answered by [`super::BeatAnswer`].
+    pub const BEAT: &str = "/agent/v1/beat";
+    /// `GET`: an endless stream of [`super::Command`]s, one JSON object a line; empty lines keep it alive.
+    pub const COMMANDS: &str = "/agent/v1/commands";
+    /// `POST` [`super::Report`], answered by an empty object once it is stored.
+    pub const REPORTS: &str = "/agent/v1/reports";
+    /// `POST` a list of [`super::GuestState`], as soon as guests change by themselves.
+    pub const GUESTS: &str = "/agent/v1/guests";
+}
+
+/// The UUID of the libvirt secret that holds a Ceph client's key: the same on each start, and known
+/// without asking anybody.
+pub fn secret_uuid(cluster_fsid: Uuid, ceph_client: &str) -> Uuid {
+    Uuid::new_v5(&cluster_fsid, ceph_client.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_depends_on_cluster_and_client_and_on_nothing_else() {
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(secret_uuid(one, "client.cuttle.host1.1"), secret_uuid(one, "client.cuttle.host1.1"));
+        assert_ne!(secret_uuid(one, "client.cuttle.host1.1"), secret_uuid(two, "client.cuttle.host1.1"));
+        assert_ne!(secret_uuid(one, "client.cuttle.host1.1"), secret_uuid(one, "client.cuttle.host1.2"));
+    }
+}

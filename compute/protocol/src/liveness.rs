@@ -1,0 +1,75 @@
+//! How an agent introduces itself and shows that it lives.
+
+use cuttle_model::host::{HostName, HostResources};
+use cuttle_model::ids::{Epoch, HostId, InstanceId};
+use cuttle_model::instance::PowerState;
+use serde::{Deserialize, Serialize};
+
+use crate::guest::CephConnection;
+
+/// The agent's first words on each connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`crate::VERSION`] of the agent.
+    pub protocol: u32,
+    pub host: HostName,
+    /// Identifies this run of the host's kernel.
+    pub boot_id: String,
+    pub resources: HostResources,
+    /// Every guest that the agent found.
+    pub guests: Vec<GuestState>,
+}
+
+/// The answer to [`Hello`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Welcome {
+    pub host_id: HostId,
+    pub ceph: CephConnection,
+    pub identity: CephIdentity,
+    /// Milliseconds between beats.
+    pub beat_interval_ms: u64,
+    /// Guests that this host no longer owns: to be destroyed. Their disks are not the agent's business.
+    pub disowned: Vec<InstanceId>,
+}
+
+/// The host's own Ceph client. Its key lives in memory and in libvirt's private secret only.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct CephIdentity {
+    /// `client.cuttle.host1.1`.
+    pub client: String,
+    /// The key, in base64 as Ceph writes it.
+    pub key: String,
+}
+
+impl std::fmt::Debug for CephIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CephIdentity").field("client", &self.client).field("key", &"[hidden]").finish()
+    }
+}
+
+/// Sent each beat interval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// Counts up from 1 on each connection.
+    pub sequence: u64,
+    /// Milliseconds that the agent's last call of libvirt took; a slow host is seen here.
+    pub libvirt_ms: u64,
+}
+
+/// The answer to [`Beat`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeatAnswer {
+    /// Monitors move; guests that are started next are given these.
+    pub ceph: CephConnection,
+    /// The control plane does not know this connection: say hello again.
+    pub say_hello: bool,
+}
+
+/// What an agent knows of one guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestState {
+    pub instance_id: InstanceId,
+    /// The epoch in which it was created.
+    pub epoch: Epoch,
+    pub power: PowerState,
+}

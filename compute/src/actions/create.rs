@@ -1,0 +1,56 @@
+//! Create a guest, paused.
+//!
+//! Always true: when it is created, no process of the instance's older epochs exists, and the
+//! hypervisor holds the host's key.
+
+use cuttle_compute_protocol::{GuestSpec, Outcome, Refusal};
+use cuttle_model::ids::{Epoch, InstanceId};
+use cuttle_model::instance::PowerState;
+
+use super::{ActionError, admit, blocking};
+use crate::domain_xml::Blueprint;
+use crate::epochs::Intent;
+use crate::guest::Context;
+use crate::hypervisor::Found;
+
+/// Creates the guest of this epoch, or finds that it is there.
+pub async fn run(context: &Context, instance: InstanceId, epoch: Epoch, spec: &GuestSpec) -> Result<Outcome, ActionError> {
+    let reach = context.storage.get().ok_or(ActionError::NoStorage)?;
+    admit(context, instance, epoch, Intent::Create).await?;
+    match context.hypervisor.find(instance).await? {
+        Found::Ours(guest) if guest.epoch == epoch => {
+            context.known.set(instance, epoch, guest.power);
+            return Ok(Outcome::Guest { power: guest.power });
+        }
+        Found::Ours(guest) if guest.epoch > epoch => {
+            return Err(ActionError::Refused(Refusal::OldEpoch { newest: guest.epoch }));
+        }
+        Found::Foreign => return Err(ActionError::Foreign(instance)),
+        Found::Ours(guest) => tracing::warn!(%instance, old = %guest.epoch, new = %epoch, "ending a guest of an older epoch"),
+        Found::Nothing => {}
+    }
+    // Also where libvirt knows of nothing: only this proves that no process is left.
+    context.hypervisor.destroy(instance).await?;
+    context.known.remove(instance);
+
+    let state = context.state.clone();
+    blocking("make a directory", move || state.make_instance(instance)).await?.map_err(|source| ActionError::Files {
+        what: "make the directory",
+        instance,
+        source,
+    })?;
+    context.hypervisor.assert_secret(&reach.secret).await?;
+    let blueprint = Blueprint {
+        instance_id: instance,
+        epoch,
+        spec: spec.clone(),
+        ceph: reach.ceph,
+        ceph_client: reach.secret.client.clone(),
+        secret_uuid: reach.secret.uuid,
+        machine: context.machine.clone(),
+        console_log: context.state.console_log(instance),
+    };
+    context.hypervisor.create(&blueprint).await?;
+    context.known.set(instance, epoch, PowerState::Paused);
+    Ok(Outcome::Guest { power: PowerState::Paused })
+}

@@ -1,0 +1,58 @@
+//! The agent's side of its conversation with the control plane.
+//!
+//! ```text
+//!   dial ─► hello ─► beats      every interval
+//!    ▲               commands   a stream, into the guests' queues
+//!    │               reports    out of the outbox, until they are taken
+//!    │               guests     out of the outbox, the latest state of each
+//!    └── backoff ◄── whichever of these fails first
+//! ```
+//! Always true: the agent dials, nobody dials it; a report leaves the outbox only when the control
+//! plane has taken it; the host's token and key appear in no error and no log.
+
+mod backoff;
+mod dial;
+mod lines;
+mod outbox;
+mod session;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::guest::Guests;
+use backoff::Backoff;
+pub use dial::{Dialer, LinkError};
+pub use outbox::Outbox;
+pub use session::Introduction;
+use session::{Session, SessionEnd};
+
+/// Talks to one control node after the other until told to stop.
+pub async fn run(
+    dialer: &Dialer,
+    control: &[String],
+    guests: &Guests,
+    introduction: &Arc<Introduction>,
+    stop: &CancellationToken,
+) {
+    let mut backoff = Backoff::default();
+    let mut urls = control.iter().cycle();
+    while let Some(url) = urls.next() {
+        let talk = async {
+            let link = dialer.dial(url).await.map_err(SessionEnd::Link)?;
+            Session::new(link, guests.clone(), Arc::clone(introduction)).run(&mut backoff).await
+        };
+        let end = tokio::select! {
+            () = stop.cancelled() => return,
+            end = talk => end,
+        };
+        if let Err(end) = end {
+            tracing::warn!(url, %end, "not connected to the control plane");
+        }
+        let pause = backoff.next(backoff::chance());
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! One session: hello, and then beats, commands, reports and guests at the same time, until one fails.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cuttle_compute_protocol::{self as protocol, Beat, BeatAnswer, Command, Hello, Outcome, Report, Welcome, path};
+use cuttle_model::host::{HostName, HostResources, VirtType};
+use cuttle_model::ids::{CommandId, Epoch, InstanceId};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::backoff::Backoff;
+use super::dial::{Link, LinkError};
+use super::lines::{Lines, TooLong};
+use crate::config::ResourcesConfig;
+use crate::guest::{Guests, Storage, context::Reach};
+use crate::hypervisor::{Guest, Hypervisor, HypervisorError};
+use crate::secret::{BadKey, CephSecret};
+
+/// Reports that are on their way at once.
+const REPORTS_AT_ONCE: usize = 16;
+/// Beats that may go unanswered before the connection is given up.
+const BEATS_LOST: u32 = 3;
+/// Before something that was not taken is sent again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What the agent says of itself, besides its guests.
+#[derive(Debug)]
+pub struct Introduction {
+    pub host: HostName,
+    pub boot_id: String,
+    pub virt_type: VirtType,
+    pub resources: ResourcesConfig,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionEnd {
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error("cannot say hello, since the guests cannot be listed: {0}")]
+    Hypervisor(#[from] HypervisorError),
+    #[error(transparent)]
+    Key(#[from] BadKey),
+    #[error("the stream of commands ended")]
+    CommandsEnded,
+    #[error("the stream of commands broke off: {0}")]
+    CommandsBroke(#[from] hyper::Error),
+    #[error(transparent)]
+    Line(#[from] TooLong),
+    #[error("{lost} beats in a row were not answered, the last: {last}")]
+    BeatsLost { lost: u32, last: LinkError },
+}
+
+/// Why the parts of a session stopped.
+enum Turn {
+    /// The control plane wants to be greeted again.
+    HelloAgain,
+}
+
+/// A session over one connection.
+pub struct Session {
+    link: Link,
+    guests: Guests,
+    introduction: Arc<Introduction>,
+}
+
+impl Session {
+    /// Nothing is said yet.
+    pub fn new(link: Link, guests: Guests, introduction: Arc<Introduction>) -> Self {
+        Self { link, guests, introduction }
+    }
+
+    /// Talks until something fails.
+    pub async fn run(&self, backoff: &mut Backoff) -> Result<(), SessionEnd> {
+        loop {
+            let welcome = self.hello().await?;
+            backoff.reset();
+            let interval = Duration::from_millis(welcome.beat_interval_ms.clamp(100, 60_000));
+            let turn = tokio::select! {
+                turn = self.beats(interval) => turn?,
+                end = self.commands() => return end,
+                end = self.reports() => return end,
+                end = self.guests() => return end,
+            };
+            match turn {
+                Turn::HelloAgain => tracing::info!("the control plane asks to be greeted again"),
+            }
+        }
+    }
+
+    async fn hello(&self) -> Result<Welcome, SessionEnd> {
+        let context = self.guests.context();
+        let found = context.hypervisor.guests().await?;
+        let hello = Hello {
+            protocol: protocol::VERSION,
+            host: self.introduction.host.clone(),
+            boot_id: self.introduction.boot_id.clone(),
+            resources: resources(&*context.hypervisor, &self.introduction).await?,
+            guests: found.iter().map(state).collect(),
+        };
+        let welcome: Welcome = self.link.post(path::HELLO, &hello).await?;
+        let secret = CephSecret::new(welcome.ceph.fsid, &welcome.identity)?;
+        tracing::info!(host_id = %welcome.host_id, client = secret.client, monitors = welcome.ceph.monitors.len(),
+            guests = found.len(), disowned = welcome.disowned.len(), "welcomed by the control plane");
+        context.storage.set(Reach { ceph: welcome.ceph.clone(), secret: secret.clone() });
+        if let Err(error) = context.hypervisor.assert_secret(&secret).await {
+            // It is asserted again before each start of a guest.
+            tracing::warn!(%error, "cannot assert libvirt's secret yet");
+        }
+        for instance in &welcome.disowned {
+            self.guests.disown(*instance);
+        }
+        Ok(welcome)
+    }
+
+    async fn beats(&self, interval: Duration) -> Result<Turn, SessionEnd> {
+        let mut ticks = tokio::time::interval_at(Instant::now() + interval, interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let context = self.guests.context();
+        let mut lost = 0;
+        for sequence in 1.. {
+            ticks.tick().await;
+            let libvirt_ms = u64::try_from(context.hypervisor.last_call().as_millis()).unwrap_or(u64::MAX);
+            match self.link.post::<_, BeatAnswer>(path::BEAT, &Beat { sequence, libvirt_ms }).await {
+                Ok(answer) => {
+                    lost = 0;
+                    follow(&context.storage, &answer);
+                    if answer.say_hello {
+                        return Ok(Turn::HelloAgain);
+                    }
+                }
+                Err(last) => {
+                    lost += 1;
+                    tracing::debug!(sequence, lost, error = %last, "a beat was not answered");
+                    if lost >= BEATS_LOST || is_final(&last) {
+                        return Err(SessionEnd::BeatsLost { lost, last });
+                    }
+                }
+            }
+        }
+        Ok(Turn::HelloAgain)
+    }
+
+    async fn commands(&self) -> Result<(), SessionEnd> {
+        let mut body = self.link.stream(path::COMMANDS).await?;
+        let mut lines = Lines::default();
+        while let Some(frame) = body.frame().await {
+            if let Some(piece) = frame?.data_ref() {
+                lines.push(piece);
+            }
+            while let Some(line) = lines.next()? {
+                self.command(&line);
+            }
+        }
+        Err(SessionEnd::CommandsEnded)
+    }
+
+    fn command(&self, line: &[u8]) {
+        let error = match serde_json::from_slice::<Command>(line) {
+            Ok(command) => return self.guests.command(command),
+            Err(error) => error,
+        };
+        tracing::error!(%error, "a command is not understood");
+        // Whoever sent it should not wait in vain.
+        if let Ok(envelope) = serde_json::from_slice::<Envelope>(line) {
+            let message = format!("the agent does not understand the command: {error}");
+            self.guests.context().outbox.report(Report {
+                command_id: envelope.id,
+                instance_id: envelope.instance_id,
+                epoch: envelope.epoch,
+                outcome: Outcome::Failed { message, retry: false },
+            });
+        }
+    }
+
+    async fn reports(&self) -> Result<(), SessionEnd> {
+        let outbox = &self.guests.context().outbox;
+        let mut on_their_way = HashSet::new();
+        let mut sending = FuturesUnordered::new();
+        loop {
+            let room = REPORTS_AT_ONCE.saturating_sub(on_their_way.len());
+            for (number, report) in outbox.reports(room, |number| on_their_way.contains(&number)) {
+                on_their_way.insert(number);
+                sending.push(async move { (number, self.report(&report).await) });
+            }
+            tokio::select! {
+                () = outbox.wait_for_report() => {}
+                Some((number, sent)) = sending.next() => {
+                    on_their_way.remove(&number);
+                    match sent? {
+                        Sent::Taken => outbox.report_taken(number),
+                        Sent::NotNow => {}
+                        Sent::Wrong => {
+                            if outbox.report_refused(number) {
+                                tracing::error!("a report was refused again and again and is given up");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    async fn report(&self, report: &Report) -> Result<Sent, SessionEnd> {
+        match self.link.post::<_, serde::de::IgnoredAny>(path::REPORTS, report).await {
+            Ok(_) => Ok(Sent::Taken),
+            Err(error) => self.not_sent(error).await,
+        }
+    }
+
+    async fn guests(&self) -> Result<(), SessionEnd> {
+        let outbox = &self.guests.context().outbox;
+        loop {
+            let numbered = outbox.guests();
+            if numbered.is_empty() {
+                outbox.wait_for_guest().await;
+                continue;
+            }
+            let states: Vec<_> = numbered.iter().map(|(_, state)| state).collect();
+            match self.link.post::<_, serde::de::IgnoredAny>(path::GUESTS, &states).await {
+                Ok(_) => outbox.guests_taken(&numbered),
+                Err(error) => {
+                    self.not_sent(error).await?;
+                }
+            }
+        }
+    }
+
+    /// Something was answered, but not taken: it is sent again after a while. Anything else ends the session.
+    async fn not_sent(&self, error: LinkError) -> Result<Sent, SessionEnd> {
+        match &error {
+            // An answer that is not understood came after the message was taken.
+            LinkError::Answer { .. } => return Ok(Sent::Taken),
+            LinkError::Status { .. } if !is_final(&error) => {}
+            _ => return Err(error.into()),
+        }
+        tracing::warn!(%error, "the control plane did not take a message");
+        tokio::time::sleep(AGAIN).await;
+        match error {
+            LinkError::Status { status, .. } if status.is_client_error() => Ok(Sent::Wrong),
+            _ => Ok(Sent::NotNow),
+        }
+    }
+}
+
+/// What became of a report.
+enum Sent {
+    Taken,
+    NotNow,
+    Wrong,
+}
+
+/// The least that must be understood of a command to answer it.
+#[derive(Deserialize)]
+struct Envelope {
+    id: CommandId,
+    instance_id: InstanceId,
+    epoch: Epoch,
+}
+
+/// The control plane does not want this host, or the connection is gone.
+fn is_final(error: &LinkError) -> bool {
+    match error {
+        LinkError::Status { status, .. } => matches!(status.as_u16(), 401 | 403),
+        LinkError::Exchange { .. } => true,
+        _ => false,
+    }
+}
+
+fn follow(storage: &Storage, answer: &BeatAnswer) {
+    storage.set_ceph(answer.ceph.clone());
+}
+
+fn state(guest: &Guest) -> protocol::GuestState {
+    protocol::GuestState { instance_id: guest.instance_id, epoch: guest.epoch, power: guest.power }
+}
+
+async fn resources(hypervisor: &dyn Hypervisor, introduction: &Introduction) -> Result<HostResources, HypervisorError> {
+    let node = hypervisor.node().await?;
+    let config = &introduction.resources;
+    Ok(HostResources {
+        vcpus: node.vcpus,
+        ram_mib: node.ram_mib,
+        reserved_ram_mib: config.reserved_ram_mib,
+        cpu_ratio_milli: milli(config.cpu_ratio),
+        ram_ratio_milli: milli(config.ram_ratio),
+        virt_type: introduction.virt_type,
+        libvirt_version: node.libvirt_version,
+        hypervisor_version: node.hypervisor_version,
+        architecture: node.architecture,
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the configuration allows 0.01 to 1000")]
+fn milli(ratio: f64) -> u32 {
+    (ratio * 1000.0).round() as u32
+}

@@ -1,0 +1,48 @@
+//! Compute hosts and how much of them is claimed.
+
+use async_trait::async_trait;
+use cuttle_model::capacity::Usage;
+use cuttle_model::clock::Timestamp;
+use cuttle_model::host::{Administrative, Host, HostName, HostResources};
+use cuttle_model::ids::HostId;
+
+use crate::Result;
+use crate::flavors::Inserted;
+
+/// What is known of hosts.
+#[async_trait]
+pub trait Hosts {
+    /// Inserts a host with the SHA-256 of its token.
+    async fn insert_host(&self, host: &Host, token_sha256: &[u8; 32]) -> Result<Inserted>;
+
+    /// Replaces a host's token.
+    async fn set_host_token(&self, host: HostId, token_sha256: &[u8; 32]) -> Result<()>;
+
+    async fn get_host(&self, id: HostId) -> Result<Option<Host>>;
+
+    async fn find_host(&self, name: &HostName) -> Result<Option<Host>>;
+
+    /// The host whose token has this SHA-256.
+    async fn authenticate_host(&self, token_sha256: &[u8; 32]) -> Result<Option<Host>>;
+
+    /// All hosts by name.
+    async fn list_hosts(&self) -> Result<Vec<Host>>;
+
+    /// All hosts that said hello, with what is claimed of them; one query.
+    async fn candidates(&self) -> Result<Vec<Candidate>>;
+
+    /// Stores what an agent says of its host, and that it was heard of at `now`.
+    async fn record_hello(&self, host: HostId, boot_id: &str, resources: &HostResources, now: Timestamp) -> Result<()>;
+
+    /// Stores when hosts were last heard of, all in one transaction; an older time never replaces a newer one.
+    async fn record_beats(&self, beats: &[(HostId, Timestamp)]) -> Result<()>;
+
+    async fn set_administrative(&self, host: HostId, administrative: &Administrative) -> Result<bool>;
+}
+
+/// A host and what is claimed of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    pub host: Host,
+    pub usage: Usage,
+}

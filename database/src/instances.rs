@@ -1,0 +1,109 @@
+//! Instances: rows, lists, and the transaction in which one is born.
+
+use async_trait::async_trait;
+use cuttle_model::capacity::Claim;
+use cuttle_model::clock::Timestamp;
+use cuttle_model::flavor::FlavorId;
+use cuttle_model::ids::{HostId, ImageId, InstanceId, ProjectId};
+use cuttle_model::instance::{Instance, StateName};
+use cuttle_model::operation::Operation;
+
+use crate::Result;
+use crate::operations::{LeaseGuard, Written};
+
+/// What is known of instances.
+#[async_trait]
+pub trait Instances {
+    /// Inserts an instance, its claim and the operation that makes it, all or nothing. The claim is
+    /// checked against the host's limits inside the transaction.
+    async fn insert_instance(&self, new: &NewInstance) -> Result<Insertion>;
+
+    /// The instance, deleted or not.
+    async fn get_instance(&self, id: InstanceId) -> Result<Option<Instance>>;
+
+    /// The instances that match, in the order asked for; one query.
+    async fn list_instances(&self, query: &InstanceQuery) -> Result<Vec<Instance>>;
+
+    /// Writes all columns of `instance` if its row still has `instance.generation`, and counts that
+    /// up. With a guard also only if the lease is still held. The epoch is not written, and the
+    /// permission to run can only be taken away: an instance in which they were changed otherwise is
+    /// answered with [`Written::Stale`], as only [`crate::Clients`] changes them.
+    async fn update_instance(&self, instance: &Instance, guard: Option<&LeaseGuard>) -> Result<Written>;
+}
+
+/// An instance to be inserted.
+#[derive(Debug, Clone)]
+pub struct NewInstance {
+    pub instance: Instance,
+    /// `None`: no host was found; the instance is kept to say so.
+    pub placement: Option<Placement>,
+    /// The operation that makes it, with the lease of the node that inserts it.
+    pub operation: Option<Operation>,
+}
+
+/// A claim, and the limits under which it may be made.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    pub claim: Claim,
+    /// Virtual CPUs that may be claimed on the host in all.
+    pub vcpu_limit: u64,
+    /// Memory that may be claimed on the host in all, in MiB.
+    pub ram_limit_mib: u64,
+}
+
+/// What became of an insertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insertion {
+    Inserted,
+    /// Others have taken the host's room, or it was disabled meanwhile; nothing was written.
+    HostFull,
+}
+
+/// Which instances, in which order.
+#[derive(Debug, Clone, Default)]
+pub struct InstanceQuery {
+    /// Of this project only.
+    pub project: Option<ProjectId>,
+    /// Only in these states. Empty: in any but deleted.
+    pub states: Vec<StateName>,
+    /// The name contains this text, as it is.
+    pub name_contains: Option<String>,
+    pub image: Option<ImageId>,
+    pub flavor: Option<FlavorId>,
+    pub host: Option<HostId>,
+    /// Changed at this time or later; deleted ones are then listed too.
+    pub changed_since: Option<Timestamp>,
+    /// First key first. Ends with the creation time, newest first, and the id, whatever is asked for.
+    pub sort: Vec<(InstanceSort, SortDirection)>,
+    /// Begin after this one.
+    pub marker: Option<InstanceId>,
+    /// At the most so many.
+    pub limit: Option<u32>,
+}
+
+/// What instances can be sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceSort {
+    CreatedAt,
+    UpdatedAt,
+    LaunchedAt,
+    Name,
+    Id,
+    State,
+    Task,
+    Power,
+    Host,
+    Image,
+    Flavor,
+    KeyName,
+    AvailabilityZone,
+    Project,
+    User,
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortDirection {
+    Ascending,
+    Descending,
+}

@@ -1,0 +1,60 @@
+//! The database: the only crate that knows SQL.
+//!
+//! One source of queries is compiled twice, for SQLite (one control node) and for PostgreSQL (several).
+//! What two processes may do at once is decided here, by compare-and-swap and unique indexes:
+//! - A write of an instance or image names the generation that it read.
+//! - One operation works on a subject at a time; one more may wait (unique indexes).
+//! - A write of an operation's worker names its lease's epoch.
+//! - A claim is checked against the host's limits in the transaction that writes it.
+//! - An instance gets a new epoch only while no client of an older one may still write.
+//!
+//! Transactions are short and none is open while something else is waited for.
+//!
+//! The traits here say what each call does. `sqlite.rs` and `postgres.rs` open the two databases, and
+//! each compiles the queries of `sql/` for its driver. A conflict between transactions is tried again
+//! in here; what callers see of it is at the most [`Error::Unavailable`].
+
+mod attempt;
+mod clients;
+mod commands;
+mod connect;
+mod error;
+mod events;
+mod flavors;
+mod hosts;
+mod identity;
+mod images;
+mod instances;
+mod migration;
+mod operations;
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+
+pub use clients::Clients;
+pub use commands::{Commands, ReportStored};
+pub use connect::{Options, connect};
+pub use error::{Cause, Error};
+pub use events::{Event, Events};
+pub use flavors::{FlavorQuery, Flavors, Inserted};
+pub use hosts::{Candidate, Hosts};
+pub use identity::{Credentials, Identity};
+pub use images::{ImageQuery, ImageSort, Images};
+pub use instances::{Insertion, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection};
+pub use migration::Schema;
+pub use operations::{
+    Begin, Begun, EndOperation, JournalEntry, LeaseGuard, Mark, Operations, StepEnd, SubjectEnd, WhenBusy, Written,
+};
+
+/// What is done by a database call that cannot be done now.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// All that the control plane keeps.
+pub trait Store:
+    Instances + Operations + Commands + Clients + Hosts + Flavors + Images + Identity + Events + Schema + Send + Sync
+{
+}
+
+/// A shared handle to the database.
+pub type Database = Arc<dyn Store>;

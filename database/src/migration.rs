@@ -1,0 +1,51 @@
+//! The schema's versions, compiled in. A migration that was released is never changed: another one
+//! is added to both folders, with the same number.
+
+use async_trait::async_trait;
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+use crate::Result;
+
+/// The schema.
+#[async_trait]
+pub trait Schema {
+    /// Brings the schema to this program's version. Safe when several nodes do it at once; refuses a
+    /// schema that is newer.
+    async fn migrate(&self) -> Result<()>;
+}
+
+/// Number, name and text.
+type Script = (i64, &'static str, &'static str);
+
+pub(crate) const SQLITE: &[Script] = &[(1, "initial", include_str!("../migrations/sqlite/0001_initial.sql"))];
+pub(crate) const POSTGRES: &[Script] = &[(1, "initial", include_str!("../migrations/postgres/0001_initial.sql"))];
+
+pub(crate) fn migrator(scripts: &[Script]) -> Migrator {
+    let migration = |(number, name, text): &Script| {
+        Migration::new(*number, (*name).into(), MigrationType::Simple, (*text).into_sql_str(), false)
+    };
+    Migrator::with_migrations(scripts.iter().map(migration).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_databases_have_all_migrations_of_their_folders() {
+        for (folder, scripts) in [("sqlite", SQLITE), ("postgres", POSTGRES)] {
+            let path = format!("{}/migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let mut found: Vec<String> = std::fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .filter(|name| name.ends_with(".sql"))
+                .collect();
+            found.sort();
+            let listed: Vec<String> = scripts.iter().map(|(number, name, _)| format!("{number:04}_{name}.sql")).collect();
+            assert_eq!(found, listed, "{folder}");
+        }
+        let numbers = |scripts: &[Script]| scripts.iter().map(|(number, name, _)| (*number, *name)).collect::<Vec<_>>();
+        assert_eq!(numbers(SQLITE), numbers(POSTGRES));
+    }
+}

@@ -1,0 +1,70 @@
+//! The begin of an operation on a subject that exists.
+
+use cuttle_model::ids::OperationId;
+use cuttle_model::operation::{Operation, OperationStatus};
+
+use super::row::Columns;
+use super::{Attempt, Handle, Row, Tx, operations, subject};
+use crate::events::Event;
+use crate::operations::{Begin, Begun, WhenBusy};
+
+impl Handle {
+    pub(super) async fn begin_once(&self, begin: &Begin) -> Attempt<Begun> {
+        let mut tx = self.begin().await?;
+        // First, as this locks the subject: from here on nobody else begins or ends an operation on it.
+        if !subject::mark(&mut tx, begin).await? {
+            return Ok(Begun::Stale);
+        }
+        let (active, waits) = others(&mut tx, &begin.operation).await?;
+        let begun = match (active, waits, begin.when_busy) {
+            (_, Waits::Another, _) | (Some(_), Waits::Nobody, WhenBusy::Refuse) => return Ok(Begun::Busy),
+            (None, Waits::Nobody, _) => {
+                let running = Operation { status: OperationStatus::Running, ..begin.operation.clone() };
+                operations::insert(&mut tx, &running).await?;
+                Begun::Begun
+            }
+            (Some(active), Waits::Nobody, WhenBusy::CancelAndWait) => {
+                cancel(&mut tx, active).await?;
+                // Who works on it is decided when its turn comes.
+                let waiting = Operation { status: OperationStatus::Waiting, lease: None, ..begin.operation.clone() };
+                operations::insert(&mut tx, &waiting).await?;
+                Begun::Waiting
+            }
+        };
+        tx.commit().await?;
+        Ok(begun)
+    }
+}
+
+enum Waits {
+    Nobody,
+    Another,
+}
+
+/// The active operation of the same subject, and whether one waits.
+async fn others(tx: &mut Tx, operation: &Operation) -> Attempt<(Option<OperationId>, Waits)> {
+    const OTHERS: &str = "SELECT id, status FROM operations WHERE subject_id = $1 AND status IN ('running', 'undoing') \
+         UNION ALL SELECT id, status FROM operations WHERE subject_id = $1 AND status = 'waiting'";
+    let (_, subject_id) = subject::columns_of(operation.subject);
+    let rows = sqlx::query(OTHERS).bind(subject_id).fetch_all(tx.connection()).await?;
+    let mut found = (None, Waits::Nobody);
+    for row in &rows {
+        match read(row)? {
+            (_, OperationStatus::Waiting) => found.1 = Waits::Another,
+            (id, _) => found.0 = Some(id),
+        }
+    }
+    Ok(found)
+}
+
+fn read(row: &Row) -> Attempt<(OperationId, OperationStatus)> {
+    let columns = Columns::new("operations", "id", row);
+    Ok((columns.parsed("id")?, columns.word("status", OperationStatus::from_word)?))
+}
+
+async fn cancel(tx: &mut Tx, active: OperationId) -> Attempt<()> {
+    const CANCEL: &str = "UPDATE operations SET cancel_requested = 1 WHERE id = $1";
+    sqlx::query(CANCEL).bind(active.to_string()).execute(tx.connection()).await?;
+    tx.announce(Event::Cancelled(active));
+    Ok(())
+}

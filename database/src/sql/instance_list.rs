@@ -1,0 +1,78 @@
+//! The one query that lists instances.
+
+use cuttle_model::instance::StateName;
+use sqlx::QueryBuilder;
+
+use super::Db;
+use super::instances::instance_columns;
+use super::page::{self, Key};
+use crate::instances::{InstanceQuery, InstanceSort, SortDirection};
+
+/// What every order ends with.
+const USUAL: [Key; 2] = [
+    Key { expression: "created_at", direction: SortDirection::Descending },
+    Key { expression: "id", direction: SortDirection::Descending },
+];
+
+pub(super) fn select(query: &InstanceQuery) -> QueryBuilder<Db> {
+    let mut sql = QueryBuilder::new(concat!("SELECT ", instance_columns!(), " FROM instances WHERE 1 = 1"));
+    push_states(&mut sql, query);
+    let mut equal = |column: &str, value: Option<String>| {
+        if let Some(value) = value {
+            sql.push(format_args!(" AND {column} = ")).push_bind(value);
+        }
+    };
+    equal("project_id", query.project.map(|id| id.to_string()));
+    equal("image_id", query.image.map(|id| id.to_string()));
+    equal("flavor_id", query.flavor.as_ref().map(|id| id.to_string()));
+    equal("host_id", query.host.map(|id| id.to_string()));
+    if let Some(text) = query.name_contains.as_ref().filter(|text| !text.is_empty()) {
+        // LIKE ignores case in one of the two databases, and each has its own function for this.
+        sql.push(" AND REPLACE(name, ").push_bind(text.clone()).push(", '') <> name");
+    }
+    if let Some(since) = query.changed_since {
+        sql.push(" AND updated_at >= ").push_bind(since.as_micros());
+    }
+    let asked = query.sort.iter().map(|(sort, direction)| Key { expression: expression(*sort), direction: *direction });
+    let keys = page::order(asked, &USUAL);
+    if let Some(marker) = query.marker {
+        page::push_after(&mut sql, "instances", &keys, &marker.to_string());
+    }
+    page::push_order(&mut sql, &keys, query.limit);
+    sql
+}
+
+fn push_states(sql: &mut QueryBuilder<Db>, query: &InstanceQuery) {
+    let deleted_too = match query.states.as_slice() {
+        [] => query.changed_since.is_some(),
+        states => states.contains(&StateName::Deleted),
+    };
+    if !deleted_too {
+        // As in the partial indexes.
+        sql.push(" AND state <> 'deleted'");
+    }
+    if !query.states.is_empty() {
+        page::push_among(sql, "state", query.states.iter().map(|state| state.as_str().to_owned()));
+    }
+}
+
+/// Never null; what is not set comes before everything else.
+fn expression(sort: InstanceSort) -> &'static str {
+    match sort {
+        InstanceSort::CreatedAt => "created_at",
+        InstanceSort::UpdatedAt => "updated_at",
+        InstanceSort::LaunchedAt => "COALESCE(launched_at, 0)",
+        InstanceSort::Name => "name",
+        InstanceSort::Id => "id",
+        InstanceSort::State => "state",
+        InstanceSort::Task => "COALESCE(task, '')",
+        InstanceSort::Power => "power",
+        InstanceSort::Host => "COALESCE(host_id, '')",
+        InstanceSort::Image => "COALESCE(image_id, '')",
+        InstanceSort::Flavor => "flavor_id",
+        InstanceSort::KeyName => "COALESCE(key_name, '')",
+        InstanceSort::AvailabilityZone => "COALESCE(availability_zone, '')",
+        InstanceSort::Project => "project_id",
+        InstanceSort::User => "user_id",
+    }
+}

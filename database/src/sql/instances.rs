@@ -1,0 +1,193 @@
+//! Instances.
+
+use async_trait::async_trait;
+use cuttle_model::ids::InstanceId;
+use cuttle_model::instance::{Instance, InstanceState, PowerState, StateName, Task};
+
+use super::row::Columns;
+use super::{Attempt, Handle, Query, Row, Tx, attempt, bind, changed, instance_list, leases, operations, subject};
+use crate::Result;
+use crate::instances::{Insertion, InstanceQuery, Instances, NewInstance, Placement};
+use crate::operations::{LeaseGuard, Written};
+
+const TABLE: &str = "instances";
+
+/// All columns, in the order in which they are bound.
+macro_rules! instance_columns {
+    () => {
+        "id, project_id, user_id, name, description, hostname, flavor_id, flavor, image_id, state, fault, task, power, \
+         host_id, epoch, running_allowed, root_disk, metadata, key_name, availability_zone, created_at, updated_at, \
+         launched_at, deleted_at, generation"
+    };
+}
+pub(super) use instance_columns;
+
+#[async_trait]
+impl Instances for Handle {
+    async fn insert_instance(&self, new: &NewInstance) -> Result<Insertion> {
+        attempt("insert an instance", || async move {
+            let mut tx = self.begin().await?;
+            if let Some(placement) = &new.placement
+                && !lock_host(&mut tx, placement).await?
+            {
+                return Ok(Insertion::HostFull);
+            }
+            insert(&mut tx, &new.instance).await?;
+            if let Some(placement) = &new.placement
+                && !claim(&mut tx, placement).await?
+            {
+                return Ok(Insertion::HostFull);
+            }
+            if let Some(operation) = &new.operation {
+                operations::insert(&mut tx, operation).await?;
+            }
+            tx.commit().await?;
+            Ok(Insertion::Inserted)
+        })
+        .await
+    }
+
+    async fn get_instance(&self, id: InstanceId) -> Result<Option<Instance>> {
+        const GET: &str = concat!("SELECT ", instance_columns!(), " FROM instances WHERE id = $1");
+        attempt("get an instance", || async move {
+            let row = sqlx::query(GET).bind(id.to_string()).fetch_optional(self.reader()).await?;
+            row.as_ref().map(read).transpose()
+        })
+        .await
+    }
+
+    async fn list_instances(&self, query: &InstanceQuery) -> Result<Vec<Instance>> {
+        attempt("list instances", || async move {
+            let rows = instance_list::select(query).build().fetch_all(self.reader()).await?;
+            rows.iter().map(read).collect()
+        })
+        .await
+    }
+
+    async fn update_instance(&self, instance: &Instance, guard: Option<&LeaseGuard>) -> Result<Written> {
+        attempt("update an instance", || async move {
+            let Some(guard) = guard else {
+                return Ok(subject::written(changed(update(instance)?, self.writer()).await?));
+            };
+            let mut tx = self.begin().await?;
+            let updated = changed(update(instance)?, tx.connection()).await?;
+            leases::finish_guarded(tx, guard, updated).await
+        })
+        .await
+    }
+}
+
+/// Keeps other claims on this host out until the transaction ends. False: it takes none.
+async fn lock_host(tx: &mut Tx, placement: &Placement) -> Attempt<bool> {
+    const LOCK: &str = "UPDATE hosts SET placements = placements + 1 WHERE id = $1 AND disabled = 0";
+    changed(sqlx::query(LOCK).bind(placement.claim.host_id.to_string()), tx.connection()).await
+}
+
+/// Writes a claim if there is room for it. False: there is none.
+async fn claim(tx: &mut Tx, Placement { claim, vcpu_limit, ram_limit_mib }: &Placement) -> Attempt<bool> {
+    const CLAIM: &str = "INSERT INTO claims (instance_id, host_id, vcpus, ram_mib) \
+         SELECT $1, $2, $3, $4 \
+         FROM (SELECT COALESCE(SUM(vcpus), 0) AS vcpus, COALESCE(SUM(ram_mib), 0) AS ram_mib FROM claims WHERE host_id = $2) AS taken \
+         WHERE taken.vcpus + $3 <= $5 AND taken.ram_mib + $4 <= $6";
+    let query = sqlx::query(CLAIM)
+        .bind(claim.instance_id.to_string())
+        .bind(claim.host_id.to_string())
+        .bind(i64::from(claim.vcpus))
+        .bind(bind::integer("claims", "ram_mib", claim.ram_mib)?)
+        .bind(bind::limit(*vcpu_limit))
+        .bind(bind::limit(*ram_limit_mib));
+    changed(query, tx.connection()).await
+}
+
+async fn insert(tx: &mut Tx, instance: &Instance) -> Attempt<()> {
+    const INSERT: &str = concat!(
+        "INSERT INTO instances (",
+        instance_columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)"
+    );
+    bound(INSERT, instance)?.execute(tx.connection()).await?;
+    Ok(())
+}
+
+/// Writes an instance over the row that was read. The epoch is [`crate::Clients::begin_epoch`]'s alone
+/// and the permission to run [`crate::Clients::allow_running`]'s, so a row in which one was changed
+/// otherwise is refused like a stale one; the permission may be taken away.
+pub(super) fn update(instance: &Instance) -> Attempt<Query<'static>> {
+    const UPDATE: &str = "UPDATE instances SET project_id = $2, user_id = $3, name = $4, description = $5, hostname = $6, \
+         flavor_id = $7, flavor = $8, image_id = $9, state = $10, fault = $11, task = $12, power = $13, host_id = $14, \
+         running_allowed = $16, root_disk = $17, metadata = $18, key_name = $19, availability_zone = $20, created_at = $21, \
+         updated_at = $22, launched_at = $23, deleted_at = $24, generation = generation + 1 \
+         WHERE id = $1 AND generation = $25 AND epoch = $15 AND ($16 IS NULL OR running_allowed = $16)";
+    bound(UPDATE, instance)
+}
+
+fn bound(statement: &'static str, instance: &Instance) -> Attempt<Query<'static>> {
+    let fault = match &instance.state {
+        InstanceState::Error { fault } => Some(bind::json(TABLE, "fault", fault)?),
+        InstanceState::Building | InstanceState::Active | InstanceState::Stopped | InstanceState::Deleted => None,
+    };
+    let root_disk = instance.root_disk.as_ref().map(|disk| bind::json(TABLE, "root_disk", disk)).transpose()?;
+    Ok(sqlx::query(statement)
+        .bind(instance.id.to_string())
+        .bind(instance.project_id.to_string())
+        .bind(instance.user_id.to_string())
+        .bind(instance.name.clone())
+        .bind(instance.description.clone())
+        .bind(instance.hostname.clone())
+        .bind(instance.flavor.id.to_string())
+        .bind(bind::json(TABLE, "flavor", &instance.flavor)?)
+        .bind(instance.image_id.map(|id| id.to_string()))
+        .bind(instance.state.name().as_str())
+        .bind(fault)
+        .bind(instance.task.map(Task::as_str))
+        .bind(instance.power.as_str())
+        .bind(instance.host_id.map(|id| id.to_string()))
+        .bind(instance.epoch.0)
+        .bind(instance.running_allowed.map(|epoch| epoch.0))
+        .bind(root_disk)
+        .bind(bind::json(TABLE, "metadata", &instance.metadata)?)
+        .bind(instance.key_name.clone())
+        .bind(instance.availability_zone.clone())
+        .bind(instance.created_at.as_micros())
+        .bind(instance.updated_at.as_micros())
+        .bind(instance.launched_at.map(|time| time.as_micros()))
+        .bind(instance.deleted_at.map(|time| time.as_micros()))
+        .bind(instance.generation))
+}
+
+fn read(row: &Row) -> Attempt<Instance> {
+    let columns = Columns::new(TABLE, "id", row);
+    let state_name = |word: &str| StateName::ALL.into_iter().find(|name| name.as_str() == word);
+    let epoch = |columns: &Columns<'_>, column| columns.integer(column).map(cuttle_model::ids::Epoch);
+    Ok(Instance {
+        id: columns.parsed("id")?,
+        project_id: columns.parsed("project_id")?,
+        user_id: columns.parsed("user_id")?,
+        name: columns.string("name")?,
+        description: columns.maybe("description", Columns::string)?,
+        hostname: columns.string("hostname")?,
+        flavor: columns.json("flavor")?,
+        image_id: columns.maybe("image_id", Columns::parsed)?,
+        state: match columns.word("state", state_name)? {
+            StateName::Building => InstanceState::Building,
+            StateName::Active => InstanceState::Active,
+            StateName::Stopped => InstanceState::Stopped,
+            StateName::Error => InstanceState::Error { fault: columns.json("fault")? },
+            StateName::Deleted => InstanceState::Deleted,
+        },
+        task: columns.maybe("task", |columns, column| columns.word(column, Task::from_word))?,
+        power: columns.word("power", PowerState::from_word)?,
+        host_id: columns.maybe("host_id", Columns::parsed)?,
+        epoch: epoch(&columns, "epoch")?,
+        running_allowed: columns.maybe("running_allowed", epoch)?,
+        root_disk: columns.maybe("root_disk", Columns::json)?,
+        metadata: columns.json("metadata")?,
+        key_name: columns.maybe("key_name", Columns::string)?,
+        availability_zone: columns.maybe("availability_zone", Columns::string)?,
+        created_at: columns.time("created_at")?,
+        updated_at: columns.time("updated_at")?,
+        launched_at: columns.maybe("launched_at", Columns::time)?,
+        deleted_at: columns.maybe("deleted_at", Columns::time)?,
+        generation: columns.integer("generation")?,
+    })
+}

@@ -1,0 +1,63 @@
+//! What an operation works on, as columns; and its row, as operations write it.
+
+use cuttle_model::operation::Subject;
+
+use super::row::Columns;
+use super::{Attempt, Tx, changed, images, instances};
+use crate::operations::{Begin, Mark, SubjectEnd, Written};
+
+/// The words for a subject's kind and id.
+pub(super) fn columns_of(subject: Subject) -> (&'static str, String) {
+    match subject {
+        Subject::Instance(id) => ("instance", id.to_string()),
+        Subject::Image(id) => ("image", id.to_string()),
+    }
+}
+
+pub(super) fn read(columns: &Columns<'_>) -> Attempt<Subject> {
+    match columns.text("subject_kind")? {
+        "instance" => columns.parsed("subject_id").map(Subject::Instance),
+        "image" => columns.parsed("subject_id").map(Subject::Image),
+        _ => Err(columns.bad("subject_kind")),
+    }
+}
+
+/// A write that did or did not find its row as it was read.
+pub(super) fn written(found: bool) -> Written {
+    match found {
+        true => Written::Done,
+        false => Written::Stale,
+    }
+}
+
+/// Marks the subject as being worked on, if it still has its generation. Its row stays locked until
+/// the transaction ends, so begins and ends on one subject come one after another.
+pub(super) async fn mark(tx: &mut Tx, begin: &Begin) -> Attempt<bool> {
+    const INSTANCE: &str =
+        "UPDATE instances SET task = $3, updated_at = $4, generation = generation + 1 WHERE id = $1 AND generation = $2";
+    const IMAGE: &str =
+        "UPDATE images SET status = $3, updated_at = $4, generation = generation + 1 WHERE id = $1 AND generation = $2";
+    let (statement, id, generation, word) = match (begin.operation.subject, begin.mark) {
+        (Subject::Instance(id), Mark::Instance { generation, task }) => (INSTANCE, id.to_string(), generation, task.as_str()),
+        (Subject::Image(id), Mark::Image { generation, status }) => (IMAGE, id.to_string(), generation, status.as_str()),
+        // A mark of the other kind matches no row.
+        (Subject::Instance(_), Mark::Image { .. }) | (Subject::Image(_), Mark::Instance { .. }) => return Ok(false),
+    };
+    let query = sqlx::query(statement).bind(id).bind(generation).bind(word).bind(begin.operation.started_at.as_micros());
+    changed(query, tx.connection()).await
+}
+
+/// Writes what becomes of the subject, if it still has its generation.
+pub(super) async fn end(tx: &mut Tx, end: &SubjectEnd) -> Attempt<bool> {
+    const RELEASE: &str = "DELETE FROM claims WHERE instance_id = $1";
+    match end {
+        SubjectEnd::Instance { instance, release_claim } => {
+            let found = changed(instances::update(instance)?, tx.connection()).await?;
+            if found && *release_claim {
+                sqlx::query(RELEASE).bind(instance.id.to_string()).execute(tx.connection()).await?;
+            }
+            Ok(found)
+        }
+        SubjectEnd::Image(image) => changed(images::update(image)?, tx.connection()).await,
+    }
+}

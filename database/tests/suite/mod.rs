@@ -1,0 +1,16 @@
+//! What both databases must do alike.
+
+mod clients;
+mod commands;
+pub mod concurrency;
+mod ends;
+mod flavors;
+mod hosts;
+mod identity;
+mod images;
+mod instance_lists;
+mod instances;
+mod leases;
+mod operations;
+mod round_trips;
+mod schema;

@@ -1,0 +1,136 @@
+//! The begin of operations and their journal.
+
+use cuttle_database::{Begin, Begun, Event, JournalEntry, LeaseGuard, Mark, StepEnd, WhenBusy, Written};
+use cuttle_model::fault::{Fault, FaultKind};
+use cuttle_model::image::ImageStatus;
+use cuttle_model::instance::Task;
+use cuttle_model::operation::{Direction, OperationStatus, StepRecord, StepResult, Subject};
+
+use crate::lab::Lab;
+use crate::rows;
+
+#[tokio::test]
+async fn a_begin_marks_the_subject_and_inserts_the_operation() {
+    let lab = Lab::new().await;
+    let instance = rows::insert_instance(&lab.database).await;
+    let begin = rows::begin(&instance, rows::node(), WhenBusy::Refuse);
+    assert_eq!(lab.database.begin_operation(&begin).await.unwrap(), Begun::Begun);
+    let marked = rows::get(&lab.database, &instance).await;
+    assert_eq!((marked.task, marked.generation), (Some(Task::Starting), instance.generation + 1));
+    assert_eq!(lab.database.get_operation(begin.operation.id).await.unwrap(), Some(begin.operation));
+}
+
+#[tokio::test]
+async fn a_begin_on_a_subject_that_has_changed_is_stale() {
+    let lab = Lab::new().await;
+    let instance = rows::insert_instance(&lab.database).await;
+    let begin = rows::begin(&instance, rows::node(), WhenBusy::CancelAndWait);
+    let old = Begin { mark: Mark::Instance { generation: instance.generation + 1, task: Task::Starting }, ..begin.clone() };
+    let wrong = Begin { mark: Mark::Image { generation: instance.generation, status: ImageStatus::Active }, ..begin.clone() };
+    for stale in [old, wrong] {
+        assert_eq!(lab.database.begin_operation(&stale).await.unwrap(), Begun::Stale);
+    }
+    assert_eq!(rows::get(&lab.database, &instance).await, instance);
+    assert_eq!(lab.database.get_operation(begin.operation.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_second_operation_is_refused_or_waits_and_a_third_is_refused() {
+    let lab = Lab::new().await;
+    let mut events = lab.database.events();
+    let instance = rows::insert_instance(&lab.database).await;
+    let first = rows::begin(&instance, rows::node(), WhenBusy::Refuse);
+    lab.database.begin_operation(&first).await.unwrap();
+
+    let marked = rows::get(&lab.database, &instance).await;
+    let refused = rows::begin(&marked, rows::node(), WhenBusy::Refuse);
+    assert_eq!(lab.database.begin_operation(&refused).await.unwrap(), Begun::Busy);
+    assert_eq!(rows::get(&lab.database, &instance).await, marked, "a refusal leaves no mark");
+    assert!(!lab.database.is_cancelled(first.operation.id).await.unwrap());
+
+    let delete = Begin {
+        mark: Mark::Instance { generation: marked.generation, task: Task::Deleting },
+        ..rows::begin(&marked, rows::node(), WhenBusy::CancelAndWait)
+    };
+    assert_eq!(lab.database.begin_operation(&delete).await.unwrap(), Begun::Waiting);
+    assert!(lab.database.is_cancelled(first.operation.id).await.unwrap());
+    assert_eq!(events.recv().await.unwrap(), Event::Cancelled(first.operation.id));
+    let waiting = lab.database.get_operation(delete.operation.id).await.unwrap().unwrap();
+    assert_eq!((waiting.status, waiting.lease), (OperationStatus::Waiting, None));
+
+    let deleting = rows::get(&lab.database, &instance).await;
+    assert_eq!(deleting.task, Some(Task::Deleting));
+    for when_busy in [WhenBusy::Refuse, WhenBusy::CancelAndWait] {
+        let third = rows::begin(&deleting, rows::node(), when_busy);
+        assert_eq!(lab.database.begin_operation(&third).await.unwrap(), Begun::Busy);
+    }
+    let ids: Vec<_> =
+        lab.database.list_operations(Subject::Instance(instance.id)).await.unwrap().into_iter().map(|it| it.id).collect();
+    assert_eq!(ids.len(), 2);
+}
+
+fn step(sequence: u32, name: &str) -> StepRecord {
+    StepRecord {
+        sequence,
+        name: name.to_owned(),
+        direction: Direction::Do,
+        started_at: rows::at(i64::from(sequence)),
+        finished_at: None,
+        result: None,
+        message: None,
+    }
+}
+
+#[tokio::test]
+async fn the_journal_keeps_every_attempt_and_only_the_leases_holder_writes_it() {
+    let lab = Lab::new().await;
+    let instance = rows::insert_instance(&lab.database).await;
+    let begin = rows::begin(&instance, rows::node(), WhenBusy::Refuse);
+    lab.database.begin_operation(&begin).await.unwrap();
+    let guard = rows::guard(&begin.operation);
+    let first = JournalEntry {
+        guard,
+        status: OperationStatus::Running,
+        next_step: 0,
+        state: serde_json::json!({}),
+        fault: None,
+        ended: None,
+        begun: Some(step(0, "make disk")),
+    };
+    let ended = StepEnd {
+        sequence: 0,
+        direction: Direction::Do,
+        finished_at: rows::at(5),
+        result: StepResult::Retry,
+        message: Some("the pool was busy".to_owned()),
+    };
+    let second = JournalEntry {
+        status: OperationStatus::Undoing,
+        next_step: 1,
+        state: serde_json::json!({ "disk": "made" }),
+        fault: Some(Fault::new(FaultKind::Storage, "full")),
+        ended: Some(ended),
+        begun: Some(step(1, "make disk")),
+        ..first.clone()
+    };
+    assert_eq!(lab.database.journal(&first).await.unwrap(), Written::Done);
+    assert_eq!(lab.database.journal(&second).await.unwrap(), Written::Done);
+    // Its answer may get lost, and it is written again.
+    assert_eq!(lab.database.journal(&second).await.unwrap(), Written::Done);
+
+    let stale = JournalEntry { guard: LeaseGuard { epoch: 0, ..guard }, begun: Some(step(2, "late")), ..second.clone() };
+    assert_eq!(lab.database.journal(&stale).await.unwrap(), Written::LeaseLost);
+
+    let kept = lab.database.get_operation(begin.operation.id).await.unwrap().unwrap();
+    assert_eq!((kept.status, kept.next_step, kept.state, kept.fault), (second.status, 1, second.state, second.fault));
+    let steps = lab.database.list_steps(&[begin.operation.id]).await.unwrap();
+    let finished = StepRecord {
+        finished_at: Some(rows::at(5)),
+        result: Some(StepResult::Retry),
+        message: Some("the pool was busy".to_owned()),
+        ..step(0, "make disk")
+    };
+    let id = begin.operation.id;
+    assert_eq!(steps, [(id, finished), (id, step(1, "make disk"))]);
+    assert!(lab.database.list_steps(&[]).await.unwrap().is_empty());
+}

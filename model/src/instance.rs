@@ -1,0 +1,207 @@
+//! An instance: what is intended for it, and what is known of it.
+//!
+//! The state is what the instance has settled in; the task is what is being done to it. They are
+//! separate because an operation that cannot finish leaves the state as it was.
+//!
+//! ```text
+//!              create            stop
+//! Building ──────────► Active ◄────────► Stopped
+//!     │                  │     start        │
+//!     │ no host, failed  │ delete           │ delete
+//!     ▼                  ▼                  ▼
+//!   Error ───────────► Deleted ◄────────────┘
+//! ```
+//!
+//! Always true: `generation` grows with each write, and a write names the generation that it read.
+//! `epoch` grows before each start; a guest runs only in the newest one. `running_allowed` is an
+//! epoch for which every client that may write was recorded.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::disk::Disk;
+use crate::fault::Fault;
+use crate::flavor::Flavor;
+use crate::ids::{Epoch, HostId, ImageId, InstanceId, ProjectId, UserId};
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    pub id: InstanceId,
+    pub project_id: ProjectId,
+    pub user_id: UserId,
+    pub name: String,
+    pub description: Option<String>,
+    /// The guest's host name.
+    pub hostname: String,
+    /// The flavor as it was when the instance was made.
+    pub flavor: Flavor,
+    pub image_id: Option<ImageId>,
+    pub state: InstanceState,
+    /// What is being done to it now.
+    pub task: Option<Task>,
+    /// What the host last said of the guest.
+    pub power: PowerState,
+    /// Where it runs, or will when it is started.
+    pub host_id: Option<HostId>,
+    /// The newest epoch.
+    pub epoch: Epoch,
+    /// The epoch in which its guest may run, once that was granted.
+    pub running_allowed: Option<Epoch>,
+    /// The root disk, once it was made.
+    pub root_disk: Option<Disk>,
+    /// What the user attached to it by key.
+    pub metadata: BTreeMap<String, String>,
+    /// The SSH key's name.
+    pub key_name: Option<String>,
+    pub availability_zone: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    /// When its guest first ran.
+    pub launched_at: Option<Timestamp>,
+    pub deleted_at: Option<Timestamp>,
+    /// Changes by one at each write.
+    pub generation: i64,
+}
+
+/// What an instance has settled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum InstanceState {
+    /// It never ran yet.
+    Building,
+    /// Its guest is meant to run.
+    Active,
+    /// Its guest is meant not to run.
+    Stopped,
+    /// Something failed and could not be undone, or there was no host for it.
+    Error {
+        /// Why.
+        fault: Fault,
+    },
+    /// Gone for users. The row stays for a while, for the record.
+    Deleted,
+}
+
+impl InstanceState {
+    /// The name in the database.
+    pub fn name(&self) -> StateName {
+        match self {
+            Self::Building => StateName::Building,
+            Self::Active => StateName::Active,
+            Self::Stopped => StateName::Stopped,
+            Self::Error { .. } => StateName::Error,
+            Self::Deleted => StateName::Deleted,
+        }
+    }
+}
+
+/// An [`InstanceState`] without its data: for queries and tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateName {
+    Building,
+    Active,
+    Stopped,
+    Error,
+    Deleted,
+}
+
+impl StateName {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Building, Self::Active, Self::Stopped, Self::Error, Self::Deleted];
+
+    /// The word in the database and in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Active => "active",
+            Self::Stopped => "stopped",
+            Self::Error => "error",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// What is being done to an instance: one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Create: its disk is being made.
+    MakingDisk,
+    /// Create: its guest is being started.
+    Spawning,
+    Deleting,
+    Starting,
+    Stopping,
+}
+
+impl Task {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::MakingDisk, Self::Spawning, Self::Deleting, Self::Starting, Self::Stopping];
+
+    /// The word in the database and in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MakingDisk => "making_disk",
+            Self::Spawning => "spawning",
+            Self::Deleting => "deleting",
+            Self::Starting => "starting",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    /// The task of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| task.as_str() == word)
+    }
+}
+
+/// What a host says of a guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PowerState {
+    /// Nobody has said yet, or it cannot be known.
+    Unknown,
+    Running,
+    /// Its virtual CPUs do not run, but its process exists.
+    Paused,
+    /// There is no process.
+    Shutdown,
+    /// The guest or its process failed.
+    Crashed,
+}
+
+impl PowerState {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Unknown, Self::Running, Self::Paused, Self::Shutdown, Self::Crashed];
+
+    /// The word in the database and in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Shutdown => "shutdown",
+            Self::Crashed => "crashed",
+        }
+    }
+
+    /// The power state of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|power| power.as_str() == word)
+    }
+
+    /// Nova's number, `OS-EXT-STS:power_state`.
+    pub fn nova_number(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Running => 1,
+            Self::Paused => 3,
+            Self::Shutdown => 4,
+            Self::Crashed => 6,
+        }
+    }
+}

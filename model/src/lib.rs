@@ -1,0 +1,21 @@
+//! Nouns and rules of Cuttle: what exists, which states it may be in, what may be asked of it.
+//!
+//! Everything here is plain data and pure functions. There is no I/O, no async and no clock that
+//! ticks by itself: time, ids and randomness come in through [`clock::Clock`] and [`ids::Ids`].
+//!
+//! Read [`instance`] first, then [`machine`], which says for each state and request what happens.
+
+pub mod capacity;
+pub mod client;
+pub mod clock;
+pub mod disk;
+pub mod fault;
+pub mod flavor;
+pub mod host;
+pub mod identity;
+pub mod ids;
+pub mod image;
+pub mod instance;
+pub mod machine;
+pub mod operation;
+pub mod wire;

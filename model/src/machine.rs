@@ -1,0 +1,162 @@
+//! The state machine: what happens when something is asked of an instance.
+//!
+//! One exhaustive match over (state, task, request). The table in `docs/states.md` is generated from
+//! it, and a test fails when the two differ.
+
+use crate::instance::{StateName, Task};
+
+/// What a user may ask of an instance that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Request {
+    Start,
+    Stop,
+    Delete,
+}
+
+impl Request {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Start, Self::Stop, Self::Delete];
+
+    /// OpenStack's word for it, as in its conflict messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decision {
+    /// Begin the operation and set this task.
+    Accept(Task),
+    /// It is so, or is being made so: succeed without doing anything.
+    AlreadyDone,
+    /// Nothing may be done now.
+    Refuse(Refusal),
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The state does not allow it, whatever is going on.
+    State,
+    /// Something else is being done to the instance; it may be asked again afterwards.
+    Busy,
+    /// The instance does not exist any more.
+    Gone,
+}
+
+/// What happens when `request` is made of an instance in `state` with `task`.
+pub fn decide(state: StateName, task: Option<Task>, request: Request) -> Decision {
+    use Decision::{Accept, AlreadyDone, Refuse};
+    use Request as R;
+    use StateName as S;
+    use Task as T;
+
+    match (state, task, request) {
+        (S::Deleted, _, _) => Refuse(Refusal::Gone),
+
+        // What is being deleted is as good as gone.
+        (_, Some(T::Deleting), R::Delete) => AlreadyDone,
+        (_, Some(T::Deleting), R::Start | R::Stop) => Refuse(Refusal::Busy),
+
+        // A delete cancels whatever else goes on: the engine undoes that first.
+        (S::Building | S::Active | S::Stopped | S::Error, _, R::Delete) => Accept(T::Deleting),
+
+        (_, Some(T::Starting), R::Start) => AlreadyDone,
+        (_, Some(T::Stopping), R::Stop) => AlreadyDone,
+        (_, Some(T::MakingDisk | T::Spawning | T::Starting | T::Stopping), R::Start | R::Stop) => Refuse(Refusal::Busy),
+
+        (S::Active, None, R::Stop) => Accept(T::Stopping),
+        (S::Stopped, None, R::Start) => Accept(T::Starting),
+        // Nova answers 409 to a start of what runs and to a stop of what does not.
+        (S::Active, None, R::Start) => Refuse(Refusal::State),
+        (S::Stopped, None, R::Stop) => Refuse(Refusal::State),
+        (S::Building | S::Error, None, R::Start) => Refuse(Refusal::State),
+        // An instance in error may still have a guest; stopping it is the way to be sure.
+        (S::Error, None, R::Stop) => Accept(T::Stopping),
+        (S::Building, None, R::Stop) => Refuse(Refusal::State),
+    }
+}
+
+/// The requests that would be accepted now: what a refusal tells the user.
+pub fn allowed(state: StateName, task: Option<Task>) -> Vec<Request> {
+    Request::ALL.into_iter().filter(|request| matches!(decide(state, task, *request), Decision::Accept(_))).collect()
+}
+
+/// The whole table as Markdown.
+pub fn table() -> String {
+    let mut text = String::from("| state | task |");
+    for request in Request::ALL {
+        text += &format!(" {} |", request.as_str());
+    }
+    text += "\n|---|---|";
+    text += &"---|".repeat(Request::ALL.len());
+    let tasks = std::iter::once(None).chain(Task::ALL.into_iter().map(Some));
+    for (state, task) in StateName::ALL.into_iter().flat_map(|state| tasks.clone().map(move |task| (state, task))) {
+        text += &format!("\n| {} | {} |", state.as_str(), task.map_or("–", Task::as_str));
+        for request in Request::ALL {
+            text += &match decide(state, task, request) {
+                Decision::Accept(task) => format!(" → {} |", task.as_str()),
+                Decision::AlreadyDone => " already done |".to_owned(),
+                Decision::Refuse(Refusal::State) => " refused: state |".to_owned(),
+                Decision::Refuse(Refusal::Busy) => " refused: busy |".to_owned(),
+                Decision::Refuse(Refusal::Gone) => " not found |".to_owned(),
+            };
+        }
+    }
+    text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_situation() -> impl Iterator<Item = (StateName, Option<Task>)> {
+        let tasks: Vec<_> = std::iter::once(None).chain(Task::ALL.into_iter().map(Some)).collect();
+        StateName::ALL.into_iter().flat_map(move |state| tasks.clone().into_iter().map(move |task| (state, task)))
+    }
+
+    #[test]
+    fn a_delete_is_never_refused_while_the_instance_exists() {
+        for (state, task) in every_situation().filter(|(state, _)| *state != StateName::Deleted) {
+            assert!(!matches!(decide(state, task, Request::Delete), Decision::Refuse(_)), "{state:?} {task:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_begins_beside_a_task_but_a_delete() {
+        for (state, task) in every_situation().filter(|(_, task)| task.is_some()) {
+            for request in [Request::Start, Request::Stop] {
+                assert!(!matches!(decide(state, task, request), Decision::Accept(_)), "{state:?} {task:?} {request:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_deleted_instance_is_gone_for_every_request() {
+        for request in Request::ALL {
+            assert_eq!(decide(StateName::Deleted, None, request), Decision::Refuse(Refusal::Gone));
+        }
+        assert!(allowed(StateName::Deleted, None).is_empty());
+    }
+
+    #[test]
+    fn the_documented_table_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/states.md");
+        let page = format!(
+            "# Instance states and requests\n\nGenerated from `model/src/machine.rs` and `model/src/wire.rs`; to write it again: \
+             `CUTTLE_GENERATE=1 cargo test -p cuttle-model documented`.\n\n\
+             ## What happens on a request\n\n{}\n## What clients see\n\n{}",
+            table(),
+            crate::wire::table()
+        );
+        if std::env::var_os("CUTTLE_GENERATE").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page, "docs/states.md is out of date");
+    }
+}

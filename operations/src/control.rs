@@ -1,0 +1,227 @@
+//! What the control plane works with: database, Ceph, clock, ids and limits, in one handle.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cuttle_compute_protocol::CephConnection;
+use cuttle_database::Database;
+use cuttle_model::capacity::PoolAccount;
+use cuttle_model::clock::{Clock, Timestamp};
+use cuttle_model::ids::{ControlNodeId, Ids, ProjectId, RequestId, UserId};
+use cuttle_rbd_backend::Cluster;
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+use crate::hosts::CephIdentities;
+use crate::image::Uploads;
+use crate::liveness::Beats;
+use crate::{liveness, purge};
+
+/// Everything that the control plane works with. Cloning is cheap.
+#[derive(Clone)]
+pub struct Control(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    ceph: Cluster,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    settings: Settings,
+    node: ControlNodeId,
+    engine: Engine,
+    beats: Beats,
+    identities: CephIdentities,
+    uploads: Uploads,
+    pool: Mutex<Option<PoolAccount>>,
+    connection: Mutex<Option<CephConnection>>,
+}
+
+/// What a [`Control`] is made of.
+pub struct Parts {
+    pub database: Database,
+    pub ceph: Cluster,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub settings: Settings,
+}
+
+/// Names and limits, all from the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub images_pool: String,
+    pub vms_pool: String,
+    pub volumes_pool: String,
+    /// The pool of the hosts' lease objects.
+    pub lease_pool: String,
+    /// How often an agent shows that it lives.
+    pub beat_interval_ms: u64,
+    /// A host that was not heard of for so long takes no instance.
+    pub host_down_after_seconds: u64,
+    /// How long a guest may take to shut down before its plug is pulled.
+    pub shutdown_timeout_seconds: u64,
+    /// How long what was deleted stays in the trash.
+    pub trash_delay_seconds: u64,
+    /// How long a control node may be silent before others take its operations over.
+    pub lease_seconds: u64,
+    /// How long an agent may take for a command that does not wait for the guest.
+    pub command_timeout_seconds: u64,
+    /// How long a delete waits for the host before it goes on without it.
+    pub delete_patience_seconds: u64,
+    /// How often a step is tried before it has failed.
+    pub step_attempts: u32,
+    /// The wait before the second attempt; it doubles with each further one.
+    pub retry_delay_ms: u64,
+    /// How often the trash is looked through.
+    pub purge_interval_seconds: u64,
+    /// How many operations one control node works on at once.
+    pub concurrent_operations: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            images_pool: "images".into(),
+            vms_pool: "vms".into(),
+            volumes_pool: "volumes".into(),
+            lease_pool: "cuttle".into(),
+            beat_interval_ms: 1000,
+            host_down_after_seconds: 10,
+            shutdown_timeout_seconds: 60,
+            trash_delay_seconds: 3600,
+            lease_seconds: 15,
+            command_timeout_seconds: 60,
+            delete_patience_seconds: 20,
+            step_attempts: 10,
+            retry_delay_ms: 250,
+            purge_interval_seconds: 60,
+            concurrent_operations: 64,
+        }
+    }
+}
+
+/// Who asks for something.
+#[derive(Debug, Clone)]
+pub struct Requester {
+    pub project_id: ProjectId,
+    pub user_id: UserId,
+    pub request_id: RequestId,
+}
+
+impl Control {
+    /// A control node of its own, with an id that no earlier one had.
+    pub fn new(parts: Parts) -> Self {
+        let node = ControlNodeId::new(parts.ids.as_ref());
+        let engine = Engine::new(parts.settings.concurrent_operations);
+        Self(Arc::new(Inner {
+            database: parts.database,
+            ceph: parts.ceph,
+            clock: parts.clock,
+            ids: parts.ids,
+            settings: parts.settings,
+            node,
+            engine,
+            beats: Beats::default(),
+            identities: CephIdentities::default(),
+            uploads: Uploads::default(),
+            pool: Mutex::new(None),
+            connection: Mutex::new(None),
+        }))
+    }
+
+    /// Does what a control node does by itself, until `shutdown`: takes operations up, keeps their
+    /// leases, stores beats, purges the trash. Spawn it once.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        tokio::join!(self.0.engine.run(self, &shutdown), liveness::run(self, &shutdown), purge::run(self, &shutdown));
+        if let Err(error) = self.database().release_leases(self.node()).await {
+            tracing::warn!(%error, "leases could not be given back; others wait for their end");
+        }
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    pub fn ceph(&self) -> &Cluster {
+        &self.0.ceph
+    }
+
+    pub fn clock(&self) -> &dyn Clock {
+        self.0.clock.as_ref()
+    }
+
+    pub fn ids(&self) -> &dyn Ids {
+        self.0.ids.as_ref()
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    pub(crate) fn node(&self) -> ControlNodeId {
+        self.0.node
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn beats(&self) -> &Beats {
+        &self.0.beats
+    }
+
+    pub(crate) fn identities(&self) -> &CephIdentities {
+        &self.0.identities
+    }
+
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.0.uploads
+    }
+
+    /// The account of the pool of disks, as it was a moment ago.
+    pub(crate) fn pool_account(&self) -> Option<PoolAccount> {
+        *self.0.pool.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn set_pool_account(&self, account: Option<PoolAccount>) {
+        *self.0.pool.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = account;
+    }
+
+    /// Where Ceph's monitors are, as it was a moment ago; `None` before it was first asked.
+    pub(crate) fn ceph_connection(&self) -> Option<CephConnection> {
+        self.0.connection.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    pub(crate) fn set_ceph_connection(&self, connection: CephConnection) {
+        *self.0.connection.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(connection);
+    }
+}
+
+impl Settings {
+    pub(crate) fn host_down_after(&self) -> Duration {
+        Duration::from_secs(self.host_down_after_seconds)
+    }
+
+    pub(crate) fn command_timeout(&self) -> Duration {
+        Duration::from_secs(self.command_timeout_seconds)
+    }
+
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+
+    pub(crate) fn trash_delay(&self) -> Duration {
+        Duration::from_secs(self.trash_delay_seconds)
+    }
+
+    /// The wait after this many vain attempts.
+    pub(crate) fn backoff(&self, attempts: u32) -> Duration {
+        let doubled = self.retry_delay_ms.saturating_mul(1 << attempts.saturating_sub(1).min(6));
+        Duration::from_millis(doubled.min(10_000))
+    }
+}

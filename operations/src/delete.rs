@@ -1,0 +1,131 @@
+//! Delete: the guest goes at once, the disk to the trash, the claim back.
+//!
+//! Nothing is waited for that a dead host would have to do: a host that does not answer finds the
+//! command when it is back, and its guest meanwhile writes to a disk that nobody else has. What was
+//! recorded of its clients stays until they are proven gone.
+
+use cuttle_compute_protocol::{Action, Command, Outcome as Reported};
+use cuttle_model::clock::Timestamp;
+use cuttle_model::disk::Disk;
+use cuttle_model::fault::FaultKind;
+use cuttle_model::ids::{CommandId, Epoch, HostId, InstanceId};
+use cuttle_model::instance::{Instance, InstanceState, PowerState};
+use cuttle_model::operation::OperationKind;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::agent;
+use crate::engine::{ClaimEnd, Context, Outcome, Step, StepError, Steps, step};
+use crate::guest;
+
+/// The operation's state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Delete {
+    instance_id: InstanceId,
+    target: Option<Target>,
+    /// The agent said that the guest is gone.
+    stopped: bool,
+}
+
+/// What is to be deleted, as it is when the operation begins to work: it may have waited for another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Target {
+    host_id: Option<HostId>,
+    epoch: Epoch,
+    root_disk: Option<Disk>,
+}
+
+impl Delete {
+    pub(crate) fn new(instance_id: InstanceId) -> Self {
+        Self { instance_id, target: None, stopped: false }
+    }
+}
+
+impl Steps for Delete {
+    const KIND: OperationKind = OperationKind::DeleteInstance;
+
+    fn steps() -> Vec<Step<Self>> {
+        vec![
+            step!("look", look, no_undo: "it only reads"),
+            step!("destroy guest", destroy_guest, no_undo: "a guest that was destroyed is gone"),
+            step!("move disk to trash", trash_disk, no_undo: "the user asked for it; the trash keeps it for a while"),
+            step!("prove clients gone", prove_gone, no_undo: "what is gone stays gone"),
+        ]
+    }
+
+    fn end_instance(&self, outcome: &Outcome, instance: &mut Instance) -> ClaimEnd {
+        match outcome {
+            Outcome::Succeeded => {
+                instance.state = InstanceState::Deleted;
+                instance.power = PowerState::Shutdown;
+                instance.deleted_at = Some(instance.updated_at);
+                instance.root_disk = None;
+                ClaimEnd::Released
+            }
+            Outcome::Undone(fault) | Outcome::Parked(fault) => {
+                instance.state = InstanceState::Error { fault: fault.clone() };
+                if self.stopped {
+                    instance.power = PowerState::Shutdown;
+                }
+                ClaimEnd::Kept
+            }
+        }
+    }
+}
+
+async fn look(context: &Context, state: &mut Delete) -> Result<(), StepError> {
+    let Instance { host_id, epoch, root_disk, .. } = context.instance().await?;
+    state.target = Some(Target { host_id, epoch, root_disk });
+    Ok(())
+}
+
+async fn destroy_guest(context: &Context, state: &mut Delete) -> Result<(), StepError> {
+    let Some(target) = &state.target else { return Err(not_looked()) };
+    let Some(host) = target.host_id else {
+        state.stopped = true;
+        return Ok(());
+    };
+    let command = Command {
+        id: CommandId::from_uuid(Uuid::new_v5(&context.operation.as_uuid(), b"forget_guest")),
+        instance_id: state.instance_id,
+        epoch: target.epoch,
+        action: Action::ForgetGuest,
+        // Good for ever: a host that comes back after a month must still do it.
+        not_after: Timestamp::from_micros(i64::MAX),
+    };
+    let patience = std::time::Duration::from_secs(context.control.settings().delete_patience_seconds);
+    match agent::ask_and_leave(&context.control, host, &command, patience).await? {
+        Some(Reported::Failed { message, retry: true }) => return Err(StepError::retry(FaultKind::Hypervisor, message)),
+        Some(Reported::Failed { message, retry: false }) => return Err(StepError::failed(FaultKind::Hypervisor, message)),
+        Some(_) => state.stopped = true,
+        None => tracing::warn!(instance = %state.instance_id, %host, "deleted without its host, which does not answer"),
+    }
+    Ok(())
+}
+
+async fn trash_disk(context: &Context, state: &mut Delete) -> Result<(), StepError> {
+    let Some(target) = &state.target else { return Err(not_looked()) };
+    if let Some(disk) = &target.root_disk {
+        let delay = context.control.settings().trash_delay();
+        // By its id: whatever has that name now. False: it is there already, from an earlier run of this step.
+        context.control.ceph().pool(&disk.pool).trash_move_by_id(&disk.image_id, delay).await?;
+    }
+    Ok(())
+}
+
+/// Where the process is known to be gone, so are its clients; a watch that outlives its process is no
+/// reason to keep the user waiting, because nobody will ever open this disk again.
+async fn prove_gone(context: &Context, state: &mut Delete) -> Result<(), StepError> {
+    let Some(target) = &state.target else { return Err(not_looked()) };
+    if !state.stopped {
+        return Ok(());
+    }
+    match guest::prove_clients_gone(context, state.instance_id, target.epoch).await {
+        Err(StepError::Retry(_)) | Ok(()) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn not_looked() -> StepError {
+    StepError::failed(FaultKind::Internal, "the instance was not looked at")
+}

@@ -1,0 +1,97 @@
+//! What a step has at hand.
+
+use std::future::Future;
+
+use cuttle_database::{LeaseGuard, Written};
+use cuttle_model::ids::OperationId;
+use cuttle_model::image::Image;
+use cuttle_model::instance::Instance;
+use cuttle_model::operation::{Operation, Subject};
+use tokio_util::sync::CancellationToken;
+
+use super::StepError;
+use super::steps::Row;
+use crate::Control;
+
+/// What a step has at hand: the control plane, and which operation it belongs to.
+pub struct Context {
+    pub control: Control,
+    pub operation: OperationId,
+    pub subject: Subject,
+    pub guard: LeaseGuard,
+    /// Counts the attempts at steps; the same number is never used twice in an operation.
+    pub(super) attempt: u32,
+    pub(super) cancelled: CancellationToken,
+}
+
+impl Context {
+    pub(super) fn new(control: Control, operation: &Operation, lease_epoch: i64, cancelled: CancellationToken) -> Self {
+        let guard = LeaseGuard { operation: operation.id, epoch: lease_epoch };
+        Self { control, operation: operation.id, subject: operation.subject, guard, attempt: 0, cancelled }
+    }
+
+    /// The number of this attempt; with the operation's id it names what the attempt sends out.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Waits for `wait`, but not past a cancellation. For waits that change nothing.
+    pub async fn or_cancelled<T>(&self, wait: impl Future<Output = T>) -> Result<T, StepError> {
+        tokio::select! {
+            done = wait => Ok(done),
+            () = self.cancelled.cancelled() => Err(StepError::Cancelled),
+        }
+    }
+
+    /// Changes the subject's row, under the lease; reads it again as long as others change it too.
+    pub async fn update_instance(&self, change: impl Fn(&mut Instance)) -> Result<(), StepError> {
+        loop {
+            let Row::Instance(mut instance) = self.row().await? else { return Err(wrong_subject()) };
+            change(&mut instance);
+            instance.updated_at = self.control.now();
+            match self.control.database().update_instance(&instance, Some(&self.guard)).await? {
+                Written::Done => return Ok(()),
+                Written::Stale => {}
+                Written::LeaseLost => return Err(StepError::LeaseLost),
+            }
+        }
+    }
+
+    /// As [`Self::update_instance`], for images.
+    pub async fn update_image(&self, change: impl Fn(&mut Image)) -> Result<(), StepError> {
+        loop {
+            let Row::Image(mut image) = self.row().await? else { return Err(wrong_subject()) };
+            change(&mut image);
+            image.updated_at = self.control.now();
+            match self.control.database().update_image(&image, Some(&self.guard)).await? {
+                Written::Done => return Ok(()),
+                Written::Stale => {}
+                Written::LeaseLost => return Err(StepError::LeaseLost),
+            }
+        }
+    }
+
+    /// The instance that the operation works on.
+    pub async fn instance(&self) -> Result<Instance, StepError> {
+        match self.row().await? {
+            Row::Instance(instance) => Ok(*instance),
+            Row::Image(_) => Err(wrong_subject()),
+        }
+    }
+
+    /// The subject's row.
+    pub(super) async fn row(&self) -> Result<Row, StepError> {
+        let database = self.control.database();
+        let row = match self.subject {
+            Subject::Instance(id) => database.get_instance(id).await?.map(|instance| Row::Instance(Box::new(instance))),
+            Subject::Image(id) => database.get_image(id).await?.map(|image| Row::Image(Box::new(image))),
+        };
+        row.ok_or_else(|| {
+            StepError::failed(cuttle_model::fault::FaultKind::Internal, "the row that the operation works on is gone")
+        })
+    }
+}
+
+fn wrong_subject() -> StepError {
+    StepError::failed(cuttle_model::fault::FaultKind::Internal, "the operation works on something of another kind")
+}

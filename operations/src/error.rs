@@ -1,0 +1,104 @@
+//! Why a request, an upload or an agent's message was turned down.
+
+use cuttle_model::fault::Fault;
+use cuttle_model::host::HostName;
+use cuttle_model::image::ImageStatus;
+use cuttle_model::instance::{StateName, Task};
+use cuttle_model::machine::Request;
+
+/// Why a request was not begun.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// There is no such instance (any more).
+    #[error("the instance does not exist")]
+    NotFound,
+    /// The instance's state does not allow it.
+    #[error("cannot '{}' an instance in state {}{}", request.as_str(), state.as_str(), task_text(*task))]
+    Conflict {
+        state: StateName,
+        task: Option<Task>,
+        request: Request,
+        /// What would be accepted now.
+        allowed: Vec<Request>,
+    },
+    /// Another operation works on it.
+    #[error("another operation is at work on it")]
+    Busy,
+    /// The image is not in a state that allows it.
+    #[error("the image is {}", .0.as_str())]
+    ImageStatus(ImageStatus),
+    /// The image may not be deleted.
+    #[error("the image is protected")]
+    ImageProtected,
+    /// It was begun, failed, and was undone.
+    #[error("{0}")]
+    Failed(Fault),
+    /// The root disk that was asked for is smaller than the image.
+    #[error("the flavor's disk is smaller than the image, which has {image_bytes} bytes")]
+    DiskTooSmall { image_bytes: u64 },
+    /// The host's agent did not answer in time, or there is none.
+    #[error("the instance's host does not answer")]
+    HostSilent,
+    /// The host's agent answered with a failure.
+    #[error("the instance's host could not do it: {0}")]
+    HostFailed(String),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] cuttle_database::Error),
+}
+
+fn task_text(task: Option<Task>) -> String {
+    task.map_or_else(String::new, |task| format!(" ({} is going on)", task.as_str()))
+}
+
+/// Why an upload did not become an image.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ImportError {
+    /// The image has, or is being given, its data.
+    #[error("the image is {}", .0.as_str())]
+    WrongStatus(ImageStatus),
+    /// The client went away or its stream was malformed.
+    #[error("the upload broke off after {received} bytes: {reason}")]
+    Interrupted { received: u64, reason: String },
+    /// The stream ended early or late.
+    #[error("{expected} bytes were announced, {received} came")]
+    WrongSize { expected: u64, received: u64 },
+    /// Nothing came.
+    #[error("the upload is empty")]
+    Empty,
+    /// More than may be.
+    #[error("the upload is larger than {limit} bytes")]
+    TooLarge { limit: u64 },
+    /// The bytes are of a disk format that is not taken.
+    #[error("the data is in format {found}; only raw is taken")]
+    WrongFormat { found: &'static str },
+    /// Ceph failed.
+    #[error("the image could not be stored: {0}")]
+    Storage(String),
+    /// The database failed.
+    #[error("the image could not be recorded: {0}")]
+    Database(String),
+}
+
+/// Why an agent's message was turned down.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// A host of that name exists.
+    #[error("a host named {0} exists")]
+    Exists(HostName),
+    /// There is no host of that name.
+    #[error("there is no host named {0}")]
+    NotFound(HostName),
+    /// The agent speaks another version of the protocol.
+    #[error("the agent speaks protocol {theirs}, this control node {ours}")]
+    Protocol { theirs: u32, ours: u32 },
+    /// The token is another host's.
+    #[error("the token belongs to host {token}, not to {claimed}")]
+    WrongHost { token: HostName, claimed: HostName },
+    /// Ceph failed.
+    #[error(transparent)]
+    Ceph(#[from] cuttle_rbd_backend::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] cuttle_database::Error),
+}

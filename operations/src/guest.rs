@@ -1,0 +1,166 @@
+//! Running a guest, and making sure that one does not run: what create, start, stop and delete share.
+//!
+//! ```text
+//! new epoch ─► create paused ─► read watchers, record them, allow (one transaction) ─► resume
+//! ```
+//! A guest that was never resumed has written nothing. So whatever could write was recorded before it
+//! could, and a later start (or a fence) knows every client by its address.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use cuttle_compute_protocol::{Action, GuestDisk, GuestSpec, ShutdownMode};
+use cuttle_model::client::{ClientProof, DiskClient};
+use cuttle_model::disk::{Disk, DiskRole};
+use cuttle_model::fault::FaultKind;
+use cuttle_model::flavor::Flavor;
+use cuttle_model::ids::{Epoch, HostId, InstanceId, ProjectId};
+use cuttle_model::instance::PowerState;
+use serde::{Deserialize, Serialize};
+
+use crate::agent::{Answer, ask_in_step};
+use crate::engine::{Context, StepError};
+
+/// A guest that an operation runs: which instance's, where, in which epoch, and of what.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GuestRun {
+    pub instance_id: InstanceId,
+    pub project_id: ProjectId,
+    pub name: String,
+    pub flavor: Flavor,
+    pub host_id: HostId,
+    pub epoch: Epoch,
+    pub root_disk: Disk,
+}
+
+/// Creates the guest, paused.
+pub(crate) async fn create_paused(context: &Context, run: &GuestRun) -> Result<(), StepError> {
+    let action = Action::CreateGuest { spec: Box::new(run.spec()) };
+    let patience = context.control.settings().command_timeout();
+    match context.or_cancelled(ask_in_step(context, run.host_id, run.instance_id, run.epoch, action, patience)).await?? {
+        Answer::Guest(_) => Ok(()),
+        Answer::Gone | Answer::NoGuest => {
+            Err(StepError::retry(FaultKind::Hypervisor, "the guest was gone as soon as it was created"))
+        }
+    }
+}
+
+/// Records who may write, and allows the guest to run.
+pub(crate) async fn record_clients(context: &Context, run: &GuestRun) -> Result<(), StepError> {
+    let control = &context.control;
+    let addresses = watchers(context, &run.root_disk).await?;
+    if addresses.is_empty() {
+        return Err(StepError::retry(FaultKind::Storage, format!("nobody has opened {} yet", run.root_disk.name)));
+    }
+    let recorded_at = control.now();
+    let clients: Vec<DiskClient> = addresses
+        .into_iter()
+        .map(|address| DiskClient {
+            instance_id: run.instance_id,
+            epoch: run.epoch,
+            host_id: run.host_id,
+            pool: run.root_disk.pool.clone(),
+            image_id: run.root_disk.image_id.clone(),
+            address,
+            recorded_at,
+        })
+        .collect();
+    match control.database().allow_running(run.instance_id, run.epoch, &clients).await? {
+        true => Ok(()),
+        false => Err(StepError::failed(FaultKind::Internal, format!("epoch {} of the instance is over", run.epoch))),
+    }
+}
+
+/// Lets the guest run.
+pub(crate) async fn resume(context: &Context, run: &GuestRun) -> Result<(), StepError> {
+    let patience = context.control.settings().command_timeout();
+    let asked = ask_in_step(context, run.host_id, run.instance_id, run.epoch, Action::ResumeGuest, patience);
+    match context.or_cancelled(asked).await?? {
+        Answer::Guest(PowerState::Running) => Ok(()),
+        Answer::Guest(power) => {
+            Err(StepError::retry(FaultKind::Hypervisor, format!("the guest is {} instead of running", power.as_str())))
+        }
+        // Its process ended after it was created; undoing makes sure, and a new start begins a new epoch.
+        Answer::Gone | Answer::NoGuest => Err(StepError::failed(FaultKind::Hypervisor, "the guest ended before it could run")),
+    }
+}
+
+/// Undoes whatever became of this epoch: no guest of it runs or will, and no client of it can write.
+pub(crate) async fn make_void(context: &Context, instance: InstanceId, host: HostId, epoch: Epoch) -> Result<(), StepError> {
+    stop_for_certain(context, instance, host, epoch, ShutdownMode::Force).await?;
+    prove_clients_gone(context, instance, epoch).await
+}
+
+/// Makes sure, by the agent's word, that no guest of this instance runs on `host` and that none of
+/// this epoch or an older one will.
+pub(crate) async fn stop_for_certain(
+    context: &Context,
+    instance: InstanceId,
+    host: HostId,
+    epoch: Epoch,
+    mode: ShutdownMode,
+) -> Result<(), StepError> {
+    let shutdown = match mode {
+        ShutdownMode::Clean { timeout_seconds } => Duration::from_secs(timeout_seconds),
+        ShutdownMode::Force => Duration::ZERO,
+    };
+    let patience = context.control.settings().command_timeout() + shutdown;
+    match ask_in_step(context, host, instance, epoch, Action::StopGuest { mode }, patience).await? {
+        Answer::Gone | Answer::NoGuest => Ok(()),
+        Answer::Guest(power) => Err(StepError::retry(FaultKind::Hypervisor, format!("the guest is still {}", power.as_str()))),
+    }
+}
+
+/// Closes the records of clients whose process is known to be gone, once the disk has no watcher with
+/// their address. A killed process's watch lasts for up to half a minute.
+pub(crate) async fn prove_clients_gone(context: &Context, instance: InstanceId, through: Epoch) -> Result<(), StepError> {
+    let control = &context.control;
+    let open = control.database().open_clients(instance).await?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    let disks: BTreeMap<(&str, &str), ()> =
+        open.iter().map(|client| ((client.pool.as_str(), client.image_id.as_str()), ())).collect();
+    for (pool, image_id) in disks.into_keys() {
+        // An image that is gone has no watchers.
+        for watcher in control.ceph().pool(pool).watchers_by_id(image_id).await?.unwrap_or_default() {
+            if open.iter().any(|client| client.image_id == image_id && client.address == watcher.address) {
+                return Err(StepError::retry(
+                    FaultKind::Storage,
+                    format!("Ceph still lists {} as a client of the disk, though its process is gone", watcher.address),
+                ));
+            }
+        }
+    }
+    control.database().close_clients(instance, through, ClientProof::Gone, control.now()).await?;
+    Ok(())
+}
+
+/// The addresses of the clients that have opened a disk, without our own.
+async fn watchers(context: &Context, disk: &Disk) -> Result<Vec<String>, StepError> {
+    let watchers = context.control.ceph().pool(&disk.pool).watchers_by_id(&disk.image_id).await?;
+    let watchers = watchers.ok_or_else(|| StepError::failed(FaultKind::Storage, format!("the disk {} is gone", disk.name)))?;
+    let mut addresses: Vec<String> = watchers.into_iter().filter(|watcher| !watcher.own).map(|watcher| watcher.address).collect();
+    addresses.sort();
+    addresses.dedup();
+    Ok(addresses)
+}
+
+impl GuestRun {
+    fn spec(&self) -> GuestSpec {
+        let root = GuestDisk {
+            role: DiskRole::Root,
+            pool: self.root_disk.pool.clone(),
+            image: self.root_disk.name.clone(),
+            serial: self.instance_id.to_string().chars().take(20).collect(),
+        };
+        GuestSpec {
+            name: self.name.clone(),
+            project_id: self.project_id.to_string(),
+            vcpus: self.flavor.vcpus,
+            ram_mib: self.flavor.ram_mib,
+            disks: vec![root],
+            properties: BTreeMap::new(),
+        }
+    }
+}

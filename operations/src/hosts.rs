@@ -1,0 +1,256 @@
+//! Hosts: joining, and what their agents say.
+//!
+//! Facts are reconciled here: what an agent says of its guests is compared with what is intended, and
+//! the row follows the world. An agent's word counts for the epoch that it names and for no other.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use cuttle_compute_protocol::{
+    CephConnection, CephIdentity, Command, GuestState, Hello, MonitorAddress, Report, VERSION, Welcome,
+};
+use cuttle_database::{Event, Inserted, InstanceQuery, ReportStored, Written};
+use cuttle_model::host::{Administrative, Host, HostName};
+use cuttle_model::ids::{CommandId, HostId, InstanceId};
+use cuttle_model::instance::{Instance, InstanceState, PowerState, StateName};
+use cuttle_rbd_backend::ClientCaps;
+use futures::Stream;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::{Control, HostError};
+
+/// Keys of hosts' Ceph clients that this node has asked for, so that each hello does not.
+#[derive(Default)]
+pub(crate) struct CephIdentities(Mutex<HashMap<String, SecretString>>);
+
+/// Adds a host, and answers the token with which its agent shows who it is. Only its SHA-256 is kept.
+pub async fn add(control: &Control, name: HostName) -> Result<SecretString, HostError> {
+    let token = SecretString::from(format!("{}{}", control.ids().uuid().simple(), control.ids().uuid().simple()));
+    let host = Host {
+        id: HostId::new(control.ids()),
+        name: name.clone(),
+        administrative: Administrative::Enabled,
+        resources: None,
+        boot_id: None,
+        last_seen_at: None,
+        ceph_generation: 1,
+        created_at: control.now(),
+    };
+    match control.database().insert_host(&host, &token_sha256(&token)).await? {
+        Inserted::Inserted => Ok(token),
+        Inserted::SameId | Inserted::SameName => Err(HostError::Exists(name)),
+    }
+}
+
+/// The SHA-256 of a host's token: what is stored and looked up.
+pub fn token_sha256(token: &SecretString) -> [u8; 32] {
+    Sha256::digest(token.expose_secret().as_bytes()).into()
+}
+
+/// An agent has connected: gives it its Ceph identity, and compares its guests with what is intended.
+pub async fn hello(control: &Control, host: &Host, hello: Hello) -> Result<Welcome, HostError> {
+    if hello.protocol != VERSION {
+        return Err(HostError::Protocol { theirs: hello.protocol, ours: VERSION });
+    }
+    if hello.host != host.name {
+        return Err(HostError::WrongHost { token: host.name.clone(), claimed: hello.host });
+    }
+    let identity = ceph_identity(control, host).await?;
+    let ceph = ceph_connection(control).await?;
+    let disowned = disowned(control, host, &hello.guests).await?;
+    note_missing(control, host, &hello.guests).await?;
+    guests_changed(control, host, hello.guests).await?;
+    control.database().record_hello(host.id, &hello.boot_id, &hello.resources, control.now()).await?;
+    tracing::info!(host = %host.name, disowned = disowned.len(), "the agent has connected");
+    let beat_interval_ms = control.settings().beat_interval_ms;
+    Ok(Welcome { host_id: host.id, ceph, identity, beat_interval_ms, disowned })
+}
+
+/// An agent lives. Kept in memory; stored once a second for all hosts together.
+pub fn beat(control: &Control, host: HostId) {
+    control.beats().note(host, control.now());
+}
+
+/// Where the Ceph cluster is. Every agent asks with each beat, so it is asked of Ceph only now and then.
+pub async fn ceph_connection(control: &Control) -> Result<CephConnection, HostError> {
+    match control.ceph_connection() {
+        Some(known) => Ok(known),
+        None => read_ceph_connection(control).await,
+    }
+}
+
+/// Asks Ceph where its monitors are now.
+pub(crate) async fn read_ceph_connection(control: &Control) -> Result<CephConnection, HostError> {
+    let ceph = control.ceph();
+    let monitors = ceph.monitors().await?;
+    let monitors = monitors.into_iter().map(|monitor| MonitorAddress { host: monitor.host, port: monitor.port }).collect();
+    let connection = CephConnection { fsid: ceph.fsid(), monitors };
+    control.set_ceph_connection(connection.clone());
+    Ok(connection)
+}
+
+/// Guests have changed by themselves, or are as they are found at a hello.
+pub async fn guests_changed(control: &Control, host: &Host, guests: Vec<GuestState>) -> Result<(), HostError> {
+    for guest in guests {
+        change_row(control, guest.instance_id, |instance| {
+            let of_now = instance.host_id == Some(host.id) && instance.epoch == guest.epoch;
+            // Whoever works on the instance reads the world itself.
+            let settled = instance.task.is_none() && instance.state == InstanceState::Active;
+            (of_now && settled && instance.power != guest.power).then(|| follow(instance, guest.power))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// What an agent reports of a command.
+pub async fn report(control: &Control, host: &Host, report: &Report) -> Result<(), HostError> {
+    match control.database().store_report(host.id, report, control.now()).await? {
+        ReportStored::Stored | ReportStored::Known => {}
+        // A command that was purged, or never this host's. The agent need not repeat itself.
+        ReportStored::NoSuchCommand => {
+            tracing::warn!(host = %host.name, command = %report.command_id, "a report of an unknown command");
+        }
+    }
+    Ok(())
+}
+
+/// The commands for a host: those that wait, then each new one as it is stored. One is delivered again
+/// only on another connection.
+pub fn commands(control: &Control, host: HostId) -> impl Stream<Item = Command> + Send + 'static + use<> {
+    let database = control.database().clone();
+    let (sender, receiver) = tokio::sync::mpsc::channel(64);
+    tokio::spawn(async move {
+        let mut events = database.events();
+        let mut sent: std::collections::HashSet<CommandId> = std::collections::HashSet::new();
+        loop {
+            match database.pending_commands(host).await {
+                Ok(pending) => {
+                    sent.retain(|id| pending.iter().any(|command| command.id == *id));
+                    for command in pending {
+                        if sent.insert(command.id) && sender.send(command).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                // The agent connects again, and is told then.
+                Err(error) => return tracing::warn!(%host, %error, "commands could not be read"),
+            }
+            loop {
+                let event = tokio::select! {
+                    event = events.recv() => event,
+                    () = sender.closed() => return,
+                };
+                match event {
+                    Ok(Event::Command(for_host)) if for_host == host => break,
+                    Ok(Event::Resync) | Err(RecvError::Lagged(_)) => break,
+                    Ok(_) => {}
+                    Err(RecvError::Closed) => return,
+                }
+            }
+        }
+    });
+    futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|command| (command, receiver)) })
+}
+
+/// Makes the host's Ceph client, if there is none, and answers its key.
+async fn ceph_identity(control: &Control, host: &Host) -> Result<CephIdentity, HostError> {
+    let client = host.ceph_client();
+    if let Some(key) = control.identities().get(&client) {
+        return Ok(CephIdentity { client, key: key.expose_secret().to_owned() });
+    }
+    let key = control.ceph().ensure_client(&client, &caps(control, host)).await?;
+    let identity = CephIdentity { client: client.clone(), key: key.expose_secret().to_owned() };
+    control.identities().insert(client, key);
+    Ok(identity)
+}
+
+/// What a host may do in Ceph: use disks and volumes, read images, write to its own namespace of the
+/// lease pool. Creating and deleting are not among it for images; for disks RBD's profile cannot tell
+/// using from deleting, which the docs' threat model says.
+fn caps(control: &Control, host: &Host) -> ClientCaps {
+    let settings = control.settings();
+    ClientCaps {
+        mon: "profile rbd".to_owned(),
+        osd: format!(
+            "profile rbd pool={}, profile rbd pool={}, profile rbd-read-only pool={}, allow rw pool={} namespace={}",
+            settings.vms_pool, settings.volumes_pool, settings.images_pool, settings.lease_pool, host.name
+        ),
+        mgr: String::new(),
+    }
+}
+
+impl CephIdentities {
+    fn get(&self, client: &str) -> Option<SecretString> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(client).cloned()
+    }
+
+    fn insert(&self, client: String, key: SecretString) {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(client, key);
+    }
+}
+
+/// The guests that the host must not have: of instances that were deleted or are elsewhere. One whose
+/// instance nobody knows stays: nobody guesses.
+async fn disowned(control: &Control, host: &Host, guests: &[GuestState]) -> Result<Vec<InstanceId>, HostError> {
+    let mut disowned = Vec::new();
+    for guest in guests {
+        match control.database().get_instance(guest.instance_id).await? {
+            None => tracing::warn!(host = %host.name, instance = %guest.instance_id, "a guest of an instance that nobody knows"),
+            Some(instance) if instance.state == InstanceState::Deleted => disowned.push(guest.instance_id),
+            Some(instance) if instance.host_id != Some(host.id) && instance.epoch > guest.epoch => {
+                disowned.push(guest.instance_id)
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(disowned)
+}
+
+/// Instances that are meant to run on a host which has no guest of them: it was restarted, or their
+/// process was killed while the agent was away.
+async fn note_missing(control: &Control, host: &Host, guests: &[GuestState]) -> Result<(), HostError> {
+    let query = InstanceQuery { host: Some(host.id), states: vec![StateName::Active], ..InstanceQuery::default() };
+    for instance in control.database().list_instances(&query).await? {
+        if guests.iter().any(|guest| guest.instance_id == instance.id) {
+            continue;
+        }
+        let seen = instance.epoch;
+        change_row(control, instance.id, |instance| {
+            let settled = instance.task.is_none() && instance.state == InstanceState::Active;
+            let of_now = instance.host_id == Some(host.id) && instance.epoch == seen;
+            (settled && of_now).then(|| follow(instance, PowerState::Shutdown))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// The row as it must be when the guest is in this power state. A guest without a process is a stopped
+/// instance, whoever stopped it.
+fn follow(instance: Instance, power: PowerState) -> Instance {
+    let state = match power {
+        PowerState::Shutdown | PowerState::Crashed => InstanceState::Stopped,
+        PowerState::Running | PowerState::Paused | PowerState::Unknown => instance.state,
+    };
+    Instance { state, power, ..instance }
+}
+
+/// Changes a row until the change meets no other, or there is nothing to change.
+async fn change_row(control: &Control, id: InstanceId, change: impl Fn(Instance) -> Option<Instance>) -> Result<(), HostError> {
+    while let Some(instance) = control.database().get_instance(id).await? {
+        let Some(mut changed) = change(instance) else { return Ok(()) };
+        changed.updated_at = control.now();
+        let (state, power) = (changed.state.name().as_str(), changed.power.as_str());
+        match control.database().update_instance(&changed, None).await? {
+            Written::Stale => {}
+            Written::Done | Written::LeaseLost => {
+                tracing::info!(instance = %id, state, power, "the instance follows its guest");
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

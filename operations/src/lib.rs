@@ -1,0 +1,32 @@
+//! What Cuttle does: one file for each operation, and the engine that carries them out.
+//!
+//! An operation is a list of steps that reads from top to bottom; each step is safe to run twice and
+//! has an undo or says why it has none. The engine journals every step, so that any control node goes
+//! on where another was lost.
+//!
+//! What must always hold, and where it is seen to:
+//! - A guest runs only in the newest epoch, after its clients were recorded: [`guest`].
+//! - An operation that cannot finish ends where it began: [`engine`].
+//! - A disk leaves a pool only through the trash: [`delete`], and the purge in [`purge`], which asks
+//!   the database whether any row still names it.
+
+pub mod console;
+pub mod control;
+pub mod create;
+pub mod delete;
+pub mod engine;
+pub mod error;
+pub mod hosts;
+pub mod image;
+pub mod power;
+
+mod agent;
+mod events;
+mod guest;
+mod liveness;
+mod purge;
+mod start;
+mod stop;
+
+pub use control::{Control, Parts, Requester, Settings};
+pub use error::{HostError, ImportError, RequestError};

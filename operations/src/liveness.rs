@@ -1,0 +1,76 @@
+//! What the control plane keeps fresh by itself: when hosts were last heard of, the pool's room, and where
+//! Ceph's monitors are.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use cuttle_model::capacity::PoolAccount;
+use cuttle_model::clock::Timestamp;
+use cuttle_model::ids::HostId;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Control, hosts};
+
+/// How often Ceph is asked for the pool's room and for its monitors.
+const CEPH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Beats that were not stored yet.
+#[derive(Default)]
+pub(crate) struct Beats(Mutex<HashMap<HostId, Timestamp>>);
+
+impl Beats {
+    pub(crate) fn note(&self, host: HostId, at: Timestamp) {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(host, at);
+    }
+
+    fn take(&self) -> Vec<(HostId, Timestamp)> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).drain().collect()
+    }
+}
+
+/// Stores beats and looks at Ceph until `shutdown`.
+pub(crate) async fn run(control: &Control, shutdown: &CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = store_beats(control) => {}
+        () = look_at_ceph(control) => {}
+    }
+}
+
+async fn store_beats(control: &Control) {
+    let mut tick = tokio::time::interval(Duration::from_millis(control.settings().beat_interval_ms.max(100)));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let beats = control.beats().take();
+        if beats.is_empty() {
+            continue;
+        }
+        // What is lost here is a second old; the next beats say more.
+        if let Err(error) = control.database().record_beats(&beats).await {
+            tracing::warn!(%error, "beats could not be stored");
+        }
+    }
+}
+
+async fn look_at_ceph(control: &Control) {
+    let mut tick = tokio::time::interval(CEPH_INTERVAL);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let capacity = control.ceph().pool_capacity(&control.settings().vms_pool).await;
+        let account = capacity.map(|capacity| PoolAccount {
+            max_avail_bytes: capacity.max_avail_bytes,
+            stored_bytes: capacity.stored_bytes,
+            full: capacity.full,
+        });
+        if let Err(error) = &account {
+            tracing::warn!(%error, "the pool's room could not be read");
+        }
+        control.set_pool_account(account.ok());
+        if let Err(error) = hosts::read_ceph_connection(control).await {
+            tracing::warn!(%error, "the monitors' addresses could not be read");
+        }
+    }
+}

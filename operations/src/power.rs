@@ -1,0 +1,88 @@
+//! Requests to an instance that exists: what is asked, what the state machine says, what is begun.
+
+use cuttle_database::{Begin, Begun, Mark, WhenBusy};
+use cuttle_model::ids::{InstanceId, OperationId};
+use cuttle_model::instance::Instance;
+use cuttle_model::machine::{self, Decision, Refusal, Request};
+use cuttle_model::operation::{Operation, OperationKind, OperationStatus, Subject};
+
+use crate::delete::Delete;
+use crate::engine::{Engine, Steps};
+use crate::start::Start;
+use crate::stop::Stop;
+use crate::{Control, RequestError, Requester};
+
+/// Begins what is asked of an instance; nothing to do is a success.
+pub async fn request(control: &Control, who: &Requester, id: InstanceId, request: Request) -> Result<(), RequestError> {
+    // The row may change between our look and our mark; then we look again.
+    loop {
+        let instance = control.database().get_instance(id).await?.ok_or(RequestError::NotFound)?;
+        let task = match machine::decide(instance.state.name(), instance.task, request) {
+            Decision::Accept(task) => task,
+            Decision::AlreadyDone => return Ok(()),
+            Decision::Refuse(Refusal::Gone) => return Err(RequestError::NotFound),
+            Decision::Refuse(Refusal::State | Refusal::Busy) => return Err(conflict(&instance, request)),
+        };
+        let operation = operation_for(control, who, &instance, request);
+        let when_busy = match request {
+            Request::Delete => WhenBusy::CancelAndWait,
+            Request::Start | Request::Stop => WhenBusy::Refuse,
+        };
+        let mark = Mark::Instance { generation: instance.generation, task };
+        let begin = Begin { operation, mark, when_busy };
+        match control.database().begin_operation(&begin).await? {
+            Begun::Begun => {
+                control.engine().start(control, begin.operation);
+                return Ok(());
+            }
+            Begun::Waiting => return Ok(()),
+            // Another delete waits already.
+            Begun::Busy if request == Request::Delete => return Ok(()),
+            Begun::Busy => return Err(conflict(&instance, request)),
+            Begun::Stale => {}
+        }
+    }
+}
+
+fn operation_for(control: &Control, who: &Requester, instance: &Instance, request: Request) -> Operation {
+    let subject = Subject::Instance(instance.id);
+    match request {
+        Request::Start => new_operation(control, who, Start::KIND, subject, &Start::new(instance.id)),
+        Request::Stop => {
+            let stop = Stop::new(instance.id, instance.host_id, instance.epoch);
+            new_operation(control, who, Stop::KIND, subject, &stop)
+        }
+        Request::Delete => new_operation(control, who, Delete::KIND, subject, &Delete::new(instance.id)),
+    }
+}
+
+/// An operation that is about to begin, with this node's lease.
+pub(crate) fn new_operation<S: Steps>(
+    control: &Control,
+    who: &Requester,
+    kind: OperationKind,
+    subject: Subject,
+    state: &S,
+) -> Operation {
+    Operation {
+        id: OperationId::new(control.ids()),
+        kind,
+        subject,
+        project_id: who.project_id,
+        user_id: who.user_id,
+        request_id: who.request_id.clone(),
+        status: OperationStatus::Running,
+        next_step: 0,
+        state: serde_json::to_value(state).unwrap_or_default(),
+        fault: None,
+        cancel_requested: false,
+        lease: Some(Engine::first_lease(control)),
+        started_at: control.now(),
+        finished_at: None,
+    }
+}
+
+fn conflict(instance: &Instance, request: Request) -> RequestError {
+    let (state, task) = (instance.state.name(), instance.task);
+    RequestError::Conflict { state, task, request, allowed: machine::allowed(state, task) }
+}

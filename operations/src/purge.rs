@@ -1,0 +1,86 @@
+//! Emptying the trash of what users have deleted, once its time there is over; and forgetting old
+//! commands and tokens.
+//!
+//! Only what no row names is purged: the database is asked for each entry. An image with clones cannot
+//! be purged by Ceph either, and is looked at again the next time.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use cuttle_model::clock::Timestamp;
+use cuttle_model::ids::{ImageId, InstanceId};
+use cuttle_model::instance::InstanceState;
+use cuttle_rbd_backend::{Deferment, TrashEntry};
+use tokio_util::sync::CancellationToken;
+
+use crate::Control;
+
+/// How long finished commands are kept, for whoever looks into something.
+const COMMANDS_KEPT: Duration = Duration::from_secs(3600);
+
+/// Purges until `shutdown`.
+pub(crate) async fn run(control: &Control, shutdown: &CancellationToken) {
+    let mut tick = tokio::time::interval(Duration::from_secs(control.settings().purge_interval_seconds.max(1)));
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let settings = control.settings();
+        for pool in [&settings.vms_pool, &settings.images_pool] {
+            if let Err(error) = purge_pool(control, pool).await {
+                tracing::warn!(pool, %error, "the trash could not be read");
+            }
+        }
+        purge_rows(control).await;
+    }
+}
+
+async fn purge_pool(control: &Control, pool: &str) -> Result<(), cuttle_rbd_backend::Error> {
+    let now = UNIX_EPOCH + Duration::from_micros(u64::try_from(control.now().as_micros()).unwrap_or(0));
+    let handle = control.ceph().pool(pool);
+    for entry in handle.trash_list().await? {
+        if entry.deferment_end > now || !nobody_names(control, &entry).await {
+            continue;
+        }
+        match handle.trash_purge(&entry.id, Deferment::Respected).await {
+            Ok(()) => tracing::info!(pool, image = entry.name, id = entry.id, "purged from the trash"),
+            Err(error) => tracing::info!(pool, image = entry.name, id = entry.id, %error, "stays in the trash"),
+        }
+    }
+    Ok(())
+}
+
+/// Is this something of ours that no row names any more?
+async fn nobody_names(control: &Control, entry: &TrashEntry) -> bool {
+    let database = control.database();
+    if let Some(instance) = entry.name.strip_suffix("_disk").and_then(|id| id.parse::<InstanceId>().ok()) {
+        return match database.get_instance(instance).await {
+            Ok(Some(row)) => row.state == InstanceState::Deleted || row.root_disk.is_none_or(|disk| disk.image_id != entry.id),
+            // Not an instance of this database: perhaps another cloud's, or one that was lost with its rows.
+            Ok(None) | Err(_) => false,
+        };
+    }
+    let Ok(image) = entry.name.parse::<ImageId>() else { return false };
+    match (database.get_image(image).await, control.ceph().pool(&control.settings().images_pool).info(entry.name.as_str()).await)
+    {
+        (Ok(None), _) => true,
+        // The image has other data now: this is what an upload that broke off has left.
+        (Ok(Some(_)), Ok(Some(current))) => current.id != entry.id,
+        _ => false,
+    }
+}
+
+async fn purge_rows(control: &Control) {
+    let now = control.now();
+    let before =
+        Timestamp::from_micros(now.as_micros().saturating_sub(i64::try_from(COMMANDS_KEPT.as_micros()).unwrap_or(i64::MAX)));
+    let database = control.database();
+    let purged =
+        async { Ok::<_, cuttle_database::Error>((database.purge_commands(before).await?, database.purge_tokens(now).await?)) };
+    match purged.await {
+        Ok((commands, tokens)) if commands + tokens > 0 => tracing::debug!(commands, tokens, "old rows removed"),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "old rows could not be removed"),
+    }
+}

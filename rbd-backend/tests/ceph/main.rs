@@ -1,0 +1,15 @@
+//! Every call of the crate on a real cluster (`CUTTLE_TEST_CEPH_CONF`).
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clones;
+mod cluster;
+mod images;
+mod refusals;
+mod snapshots;
+mod streams;
+mod trash;
+mod users;
+mod watchers;

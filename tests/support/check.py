@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+"""The test suites, in order, and what they have come to. Run by ./check.
+
+A suite that cannot be started has failed. The last line is `N passed, N failed, N skipped`; the exit code
+is not zero on any failure. Logs are in target/check.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOGS = ROOT / "target" / "check"
+VENV = ROOT / ".cache" / "openstackclient"
+LAST_LINES = 120
+RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.M)
+
+
+class Failed(Exception):
+    """A suite did not pass; the text says why."""
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other: "Count") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+@dataclass
+class Run:
+    """What the suites share: the environment that the labs add to, and what was counted."""
+
+    full: bool
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    total: Count = field(default_factory=Count)
+    minutes: list[tuple[str, float, Count]] = field(default_factory=list)
+
+    def call(self, log: Path, *command: str, environment: dict[str, str] | None = None) -> str:
+        """Runs a command with its output in a log, and answers the output."""
+        with log.open("a") as file:
+            print(f"$ {shlex.join(command)}", file=file, flush=True)
+            start = file.tell()
+            done = subprocess.run(
+                command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment or self.environment
+            )
+        text = log.read_text(errors="replace")[start:]
+        if done.returncode != 0:
+            raise Failed(text)
+        return text
+
+
+def tests_of(text: str) -> Count:
+    """What cargo's test runs in this output have come to."""
+    count = Count()
+    for passed, failed, ignored in RESULT.findall(text):
+        count.add(Count(int(passed), int(failed), int(ignored)))
+    return count
+
+
+def cargo_test(run: Run, log: Path, *arguments: str) -> Count:
+    try:
+        text = run.call(log, "cargo", "test", "--quiet", *arguments)
+    except Failed as failure:
+        count = tests_of(str(failure))
+        if count.failed == 0:
+            raise
+        show(log)
+        return count
+    count = tests_of(text)
+    if count.passed == 0:
+        raise Failed(f"no test was run: cargo test {shlex.join(arguments)}")
+    # An ignored test is one that nobody runs: it counts as failed, so that there is none.
+    return Count(count.passed, count.failed + count.skipped, 0)
+
+
+def packages(run: Run, log: Path) -> Count:
+    playbook = ROOT / "ansible" / "workstation.yml"
+    environment = run.environment | {"ANSIBLE_CONFIG": str(ROOT / "ansible" / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
+    run.call(log, "ansible-playbook", "-i", "localhost,", str(playbook), environment=environment)
+    if not (VENV / "bin" / "openstack").exists():
+        run.call(log, "/usr/bin/python3", "-m", "venv", "--clear", str(VENV))
+        run.call(log, str(VENV / "bin" / "pip"), "install", "--quiet", "python-openstackclient")
+    run.environment["CUTTLE_OPENSTACK"] = str(VENV / "bin" / "openstack")
+    return Count(passed=1)
+
+
+def formatting(run: Run, log: Path) -> Count:
+    run.call(log, "cargo", "fmt", "--all", "--", "--check")
+    return Count(passed=1)
+
+
+def clippy(run: Run, log: Path) -> Count:
+    run.call(log, "cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings")
+    return Count(passed=1)
+
+
+def unit(run: Run, log: Path) -> Count:
+    count = cargo_test(run, log, "--workspace", "--lib", "--bins")
+    count.add(cargo_test(run, log, "-p", "cuttle-tests", "--test", "house"))
+    return count
+
+
+def database_sqlite(run: Run, log: Path) -> Count:
+    return cargo_test(run, log, "-p", "cuttle-database", "--test", "sqlite")
+
+
+def database_postgres(run: Run, log: Path) -> Count:
+    return cargo_test(run, log, "-p", "cuttle-database", "--test", "postgres")
+
+
+def rbd_backend(run: Run, log: Path) -> Count:
+    return cargo_test(run, log, "-p", "cuttle-rbd-backend", "--test", "*")
+
+
+def operations(run: Run, log: Path) -> Count:
+    return cargo_test(run, log, "-p", "cuttle-operations", "--test", "*", "--", "--test-threads=4")
+
+
+def agent(run: Run, log: Path) -> Count:
+    """The agent's own tests need a libvirtd, so they run inside a host of the lab."""
+    text = run.call(log, "cargo", "test", "--quiet", "-p", "cuttle-compute", "--test", "*", "--no-run", "--message-format=json")
+    built = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    programs = [message["executable"] for message in built if message.get("reason") == "compiler-artifact" and message.get("executable")]
+    count = Count()
+    for program in programs:
+        try:
+            text = run.call(log, *lab("exec", "1", "--", "env", "CUTTLE_TEST_LIBVIRT_URI=qemu:///system", program, "--test-threads=1"))
+        except Failed as failure:
+            text = str(failure)
+            show(log)
+            if tests_of(text).failed == 0:
+                raise
+        count.add(tests_of(text))
+    if count.passed == 0:
+        raise Failed("no test of the agent was run")
+    return count
+
+
+def end_to_end(run: Run, log: Path) -> Count:
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api", "--test", "boot", "--test", "client", "--", "--test-threads=3")
+
+
+def faults(run: Run, log: Path) -> Count:
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "faults", "--", "--test-threads=1")
+
+
+def lab(*arguments: str) -> list[str]:
+    return [str(ROOT / "lab"), "--name", "check", *arguments]
+
+
+def lab_up(*arguments: str) -> Callable[[Run, Path], Count]:
+    """A suite that starts a lab, which ends with this process at the latest."""
+
+    def start(run: Run, log: Path) -> Count:
+        lab_down(run, log)
+        run.call(log, *lab("up", "--while-pid", str(os.getpid()), *arguments))
+        for line in subprocess.run(lab("env"), capture_output=True, text=True, check=True).stdout.splitlines():
+            for word in shlex.split(line.removeprefix("export ")):
+                name, _, value = word.partition("=")
+                run.environment[name] = value
+        return Count(passed=1)
+
+    return start
+
+
+def binaries(run: Run, log: Path) -> Count:
+    run.call(log, "cargo", "build", "--quiet", "--locked", "-p", "cuttle-api", "-p", "cuttle-compute")
+    return Count(passed=1)
+
+
+def lab_down(run: Run, log: Path) -> Count:
+    run.call(log, *lab("down"))
+    return Count(passed=1)
+
+
+Suite = tuple[str, Callable[[Run, Path], Count]]
+
+QUICK: list[Suite] = [
+    ("format", formatting),
+    ("clippy", clippy),
+    ("unit", unit),
+    ("database on SQLite", database_sqlite),
+]
+
+ON_REAL_PARTS: list[Suite] = [
+    ("lab with Ceph and PostgreSQL", lab_up("--ceph-only", "--database", "postgres")),
+    ("database on PostgreSQL", database_postgres),
+    ("rbd-backend on Ceph", rbd_backend),
+    ("operations on Ceph", operations),
+    ("build", binaries),
+    ("lab with three hosts", lab_up("--hosts", "3")),
+    ("agent on libvirt", agent),
+    ("end to end", end_to_end),
+    ("faults", faults),
+    ("lab down", lab_down),
+]
+
+LONG: list[Suite] = [
+    ("lab with PostgreSQL and two control nodes", lab_up("--hosts", "3", "--database", "postgres", "--control-nodes", "2")),
+    ("end to end on PostgreSQL", end_to_end),
+    ("faults on PostgreSQL", faults),
+    ("lab down again", lab_down),
+]
+
+
+def show(log: Path) -> None:
+    lines = log.read_text(errors="replace").splitlines()
+    print(f"--- the end of {log.relative_to(ROOT)}")
+    print("\n".join(lines[-LAST_LINES:]), flush=True)
+
+
+def run_suite(run: Run, name: str, suite: Callable[[Run, Path], Count]) -> bool:
+    print(f"== {name}", flush=True)
+    log = LOGS / (re.sub(r"\W+", "-", name) + ".log")
+    log.unlink(missing_ok=True)
+    log.touch()
+    start = time.monotonic()
+    try:
+        count = suite(run, log)
+    except Failed:
+        show(log)
+        count = Count(failed=1)
+    except OSError as error:
+        print(f"could not be started: {error}")
+        count = Count(failed=1)
+    minutes = (time.monotonic() - start) / 60
+    run.minutes.append((name, minutes, count))
+    run.total.add(count)
+    print(f"   {count.passed} passed, {count.failed} failed in {minutes:.1f} min", flush=True)
+    return count.failed == 0
+
+
+def main() -> int:
+    kind = sys.argv[1] if len(sys.argv) > 1 else "all"
+    if kind not in ("quick", "all", "full") or len(sys.argv) > 2:
+        print("usage: ./check [quick|full]", file=sys.stderr)
+        return 2
+    suites = QUICK if kind == "quick" else [("packages", packages), *QUICK, *ON_REAL_PARTS, *(LONG if kind == "full" else [])]
+    LOGS.mkdir(parents=True, exist_ok=True)
+    run = Run(full=kind == "full")
+    try:
+        for name, suite in suites:
+            ok = run_suite(run, name, suite)
+            # What is missing here is missing for all that follow.
+            if not ok and name.startswith(("packages", "lab with", "build")):
+                print(f"the rest needs '{name}'")
+                break
+    finally:
+        if kind != "quick":
+            subprocess.run(lab("down"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    print("\nminutes  passed  failed  suite")
+    for name, minutes, count in run.minutes:
+        print(f"{minutes:7.1f}  {count.passed:6}  {count.failed:6}  {name}")
+    print(f"{sum(minutes for _, minutes, _ in run.minutes):7.1f}  all\n")
+    print(f"{run.total.passed} passed, {run.total.failed} failed, {run.total.skipped} skipped")
+    return 0 if run.total.failed == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,6 +17,7 @@ use cuttle_model::ids::RequestId;
 use cuttle_operations::{HostError, ImportError, RequestError};
 use serde_json::{Value, json};
 
+use crate::web::address::Address;
 use crate::web::routes::Service;
 
 /// Why a request is not done.
@@ -165,6 +166,7 @@ impl IntoResponse for ApiError {
 /// The layer that writes errors as `service` does, and logs those that are ours.
 pub async fn render(service: Service, request: Request, next: Next) -> Response {
     let request_id = request.extensions().get::<RequestId>().cloned();
+    let address = request.extensions().get::<Address>().cloned();
     let response = next.run(request).await;
     let failure = response.extensions().get::<Failure>().cloned();
     let status = response.status();
@@ -183,7 +185,13 @@ pub async fn render(service: Service, request: Request, next: Next) -> Response 
         }
         None => return response,
     };
-    written(service, status, &message, response)
+    let mut response = written(service, status, &message, response);
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = format!("Keystone uri=\"{}\"", address.map(|address| address.url("/identity/v3")).unwrap_or_default());
+        let challenge = HeaderValue::from_str(&challenge).unwrap_or(HeaderValue::from_static("Keystone"));
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 /// Puts the error's body and headers into `response`.
@@ -192,9 +200,6 @@ fn written(service: Service, status: StatusCode, message: &str, mut response: Re
     let headers = response.headers_mut();
     headers.remove(axum::http::header::CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Keystone uri=\"/identity\""));
-    }
     if matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::SERVICE_UNAVAILABLE) {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -109,7 +109,8 @@ pub struct LimitsConfig {
     pub look_interval_seconds: u64,
     /// How long late commands for a deleted instance are still refused, in days.
     pub tombstone_days: u64,
-    /// The most that a console log sends, in bytes.
+    /// The most that a console log sends, in bytes. Six times that must fit into one message, for a
+    /// guest may write nothing but control characters.
     pub console_max_bytes: u64,
 }
 
@@ -123,7 +124,7 @@ impl Default for LimitsConfig {
             request_timeout_seconds: 10,
             look_interval_seconds: 30,
             tombstone_days: 30,
-            console_max_bytes: 1 << 20,
+            console_max_bytes: 256 << 10,
         }
     }
 }

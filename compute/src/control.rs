@@ -36,8 +36,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) {
     let mut backoff = Backoff::default();
-    let mut urls = control.iter().cycle();
-    while let Some(url) = urls.next() {
+    for url in control.iter().cycle() {
         let talk = async {
             let link = dialer.dial(url).await.map_err(SessionEnd::Link)?;
             Session::new(link, guests.clone(), Arc::clone(introduction)).run(&mut backoff).await

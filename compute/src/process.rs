@@ -81,7 +81,7 @@ mod tests {
         let uuid = instance().to_string();
         process(proc.path(), "7", format!("qemu\0-name\0guest\0-uuid\0{uuid}\0-m\0128").as_bytes());
         process(proc.path(), "8", format!("grep\0{uuid}").as_bytes());
-        process(proc.path(), "9", b"qemu\0-uuid\000000000-0000-0000-0000-000000000000\0");
+        process(proc.path(), "9", b"qemu\0-uuid\0aaaaaaaa-0000-0000-0000-000000000000\0");
         process(proc.path(), "10", b"");
         std::fs::create_dir(proc.path().join("self")).unwrap();
         assert_eq!(of_instance(proc.path(), instance()).unwrap(), [7]);

@@ -42,7 +42,9 @@ impl Cloud {
     pub async fn from_env() -> Self {
         let auth_url = variable("OS_AUTH_URL");
         let base = auth_url.split("/identity").next().unwrap_or_default().to_owned();
-        let mut cloud = Self { http: reqwest::Client::new(), base, token: None, microversion: "2.1".to_owned() };
+        // No connection is kept: the tests kill and restart what is at its other end.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("an HTTP client");
+        let mut cloud = Self { http, base, token: None, microversion: "2.1".to_owned() };
         let answer =
             cloud.authenticate(&variable("OS_USERNAME"), &variable("OS_PASSWORD"), Some(&variable("OS_PROJECT_NAME"))).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
@@ -110,6 +112,12 @@ impl Cloud {
         let text = response.text().await.unwrap_or_default();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Answer { status, headers, body }
+    }
+
+    /// How many compute hosts there are.
+    pub async fn hosts(&self) -> usize {
+        let answer = self.get("/compute/v2.1/os-hypervisors").await;
+        answer.body["hypervisors"].as_array().unwrap_or_else(|| panic!("{}", answer.body)).len()
     }
 
     /// The id of the image of that name.

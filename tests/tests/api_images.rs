@@ -1,5 +1,8 @@
 //! Images over the wire: uploads that are whole, broken, repeated or of the wrong kind.
 
+// A test that meets what it did not expect shall panic.
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use cuttle_tests::{Answer, Cloud, eventually};

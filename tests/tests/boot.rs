@@ -80,7 +80,7 @@ async fn stop_shuts_the_guest_down_and_start_boots_the_same_disk() {
     assert_eq!(cloud.act(&server, json!({"os-start": null})).await.status, 202);
     cloud.wait_for(&server, "ACTIVE").await;
     let console = cloud.wait_for_console(&server, READY, 2).await;
-    assert!(console.contains("CUTTLE-GUEST-BOOTS n=2"), "the data of the first boot is there: {console}");
+    assert!(console.contains("CUTTLE-GUEST-DATA boots=2"), "the data of the first boot is there: {console}");
     cloud.delete_server(&server).await;
 }
 

@@ -21,11 +21,6 @@ async fn wait_for_the_end(cloud: &Cloud, server: &Server) -> String {
     .await
 }
 
-fn hosts(lab: &Lab) -> usize {
-    let status: serde_json::Value = serde_json::from_str(&lab.run(&["status", "--json"])).expect("./lab status --json is JSON");
-    status["hosts"].as_array().map_or_else(|| status["hosts"].as_object().expect("hosts").len(), Vec::len)
-}
-
 #[tokio::test]
 async fn a_create_ends_though_the_control_node_was_killed_in_the_middle() {
     let (cloud, lab) = (Cloud::from_env().await, Lab::from_env());
@@ -36,16 +31,16 @@ async fn a_create_ends_though_the_control_node_was_killed_in_the_middle() {
         lab.run(&["control", "start", "1"]);
         let status = wait_for_the_end(&cloud, &server).await;
         assert_eq!(status, "ACTIVE", "killed after {moment} ms: nothing hinders the create from being finished");
-        assert_nothing_leaks(&cloud, &lab, hosts(&lab)).await;
+        assert_nothing_leaks(&cloud, &lab, cloud.hosts().await).await;
         cloud.delete_server(&server).await;
-        assert_nothing_leaks(&cloud, &lab, hosts(&lab)).await;
+        assert_nothing_leaks(&cloud, &lab, cloud.hosts().await).await;
     }
 }
 
 #[tokio::test]
 async fn a_create_ends_though_the_agents_were_killed_in_the_middle() {
     let (cloud, lab) = (Cloud::from_env().await, Lab::from_env());
-    let count = hosts(&lab);
+    let count = cloud.hosts().await;
     for moment in MOMENTS_MS {
         let server = cloud.create_server(&format!("agent-killed-{moment}")).await;
         tokio::time::sleep(Duration::from_millis(moment)).await; // the moment itself is what is tested
@@ -85,6 +80,6 @@ async fn a_delete_in_the_middle_of_a_create_leaves_nothing() {
         let server = cloud.create_server(&format!("deleted-{moment}")).await;
         tokio::time::sleep(Duration::from_millis(moment)).await; // the moment itself is what is tested
         cloud.delete_server(&server).await;
-        assert_nothing_leaks(&cloud, &lab, hosts(&lab)).await;
+        assert_nothing_leaks(&cloud, &lab, cloud.hosts().await).await;
     }
 }

@@ -25,6 +25,8 @@ use crate::secret::{BadKey, CephSecret};
 const REPORTS_AT_ONCE: usize = 16;
 /// Beats that may go unanswered before the connection is given up.
 const BEATS_LOST: u32 = 3;
+/// How long the stream of commands may be silent. The control plane sends an empty line every few seconds.
+const SILENCE: Duration = Duration::from_secs(30);
 /// Before something that was not taken is sent again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -48,6 +50,8 @@ pub enum SessionEnd {
     Key(#[from] BadKey),
     #[error("the stream of commands ended")]
     CommandsEnded,
+    #[error("nothing came on the stream of commands for {} s", SILENCE.as_secs())]
+    CommandsSilent,
     #[error("the stream of commands broke off: {0}")]
     CommandsBroke(#[from] hyper::Error),
     #[error(transparent)]
@@ -149,7 +153,11 @@ impl Session {
     async fn commands(&self) -> Result<(), SessionEnd> {
         let mut body = self.link.stream(path::COMMANDS).await?;
         let mut lines = Lines::default();
-        while let Some(frame) = body.frame().await {
+        loop {
+            let frame = tokio::time::timeout(SILENCE, body.frame()).await.map_err(|_| SessionEnd::CommandsSilent)?;
+            let Some(frame) = frame else {
+                return Err(SessionEnd::CommandsEnded);
+            };
             if let Some(piece) = frame?.data_ref() {
                 lines.push(piece);
             }
@@ -157,7 +165,6 @@ impl Session {
                 self.command(&line);
             }
         }
-        Err(SessionEnd::CommandsEnded)
     }
 
     fn command(&self, line: &[u8]) {

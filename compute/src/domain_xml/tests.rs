@@ -100,12 +100,13 @@ fn the_cpu_fits_what_runs_it() {
 
 #[test]
 fn what_cannot_be_built_says_what_and_why() {
-    let refused = |change: &dyn Fn(&mut Blueprint)| {
+    type Change<'a> = &'a dyn Fn(&mut Blueprint);
+    let refused = |change: Change<'_>| {
         let mut blueprint = blueprint();
         change(&mut blueprint);
         build(&blueprint).unwrap_err().to_string()
     };
-    let named: [(&dyn Fn(&mut Blueprint), &str); 6] = [
+    let named: [(Change<'_>, &str); 6] = [
         (&|b| b.spec.disks[0].image = "a/b".to_owned(), "a/b"),
         (&|b| b.spec.disks[0].pool = "p@s".to_owned(), "p@s"),
         (&|b| b.spec.disks[0].serial = "x".repeat(21), "20 characters"),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import outside, process
+from . import guest_image, outside, process
 from .errors import LabError
 from .layout import Lab, directory_of, load, require
 
@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     for verb, choices, text in (
         ("control", ["kill", "start", "stop"], "kill, stop, start a control node"),
         ("agent", ["kill", "start"], "kill or start only the agent of a host"),
+        ("libvirtd", ["kill", "start"], "kill or start only the libvirtd of a host"),
     ):
         sub = verbs.add_parser(verb, help=text)
         sub.add_argument("action", choices=choices)
@@ -53,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     execute.add_argument("where")
     execute.add_argument("command", nargs=argparse.REMAINDER)
     verbs.add_parser("console", help="the serial console's log of an instance").add_argument("instance")
+    verbs.add_parser("first", help="make the instance `first` if it is not there, and show it")
+    verbs.add_parser("guest-image", help="build the tiny guest's disk if it is not there; needs no lab")
     verbs.add_parser("down", help="end the lab and remove its files")
     return top
 
@@ -88,6 +91,9 @@ def _outside(options: argparse.Namespace, arguments: list[str]) -> int:
     if options.verb == "down":
         ended = outside.down(options.name)
         print(f"lab {options.name}: {'ended, files removed' if ended else 'was not up'}")
+        return 0
+    if options.verb == "guest-image":
+        print(guest_image.require())
         return 0
     if options.verb in ("status", "env"):
         from . import report

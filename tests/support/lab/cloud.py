@@ -49,11 +49,13 @@ class Cloud:
         answer, _ = self._send("GET", "/compute/v2.1/os-services?binary=nova-compute")
         return {one["host"]: one["state"] == "up" and one["status"] == "enabled" for one in answer["services"]}
 
-    def image(self, name: str, file: Path) -> str:
+    def image(self, name: str, file: Path | None) -> str:
         """The id of the image called `name`, uploaded from the file if it is not there."""
         answer, _ = self._send("GET", f"/image/v2/images?name={name}&status=active")
         if answer["images"]:
             return answer["images"][0]["id"]
+        if file is None:
+            raise LabError(f"there is no active image called {name}")
         wanted = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
         image, _ = self._send("POST", "/image/v2/images", wanted)
         self._send("PUT", f"/image/v2/images/{image['id']}/file", file, "application/octet-stream")

@@ -10,6 +10,10 @@ def start(lab: Lab, host: Node) -> None:
     """The node and its libvirt, ready for commands. The agent is started apart from it."""
     nodes.start(lab, host)
     nodes.start_service(lab, host, "virtlogd", ["virtlogd"])
+    start_libvirtd(lab, host)
+
+
+def start_libvirtd(lab: Lab, host: Node) -> None:
     nodes.start_service(lab, host, "libvirtd", ["libvirtd"])
 
 
@@ -33,3 +37,8 @@ def start_agent(lab: Lab, host: Node) -> None:
 def kill_agent(lab: Lab, host: Node) -> bool:
     """End only the agent, without warning; guests and libvirtd live on."""
     return nodes.end_service(lab, host, "agent", signal.SIGKILL)
+
+
+def kill_libvirtd(lab: Lab, host: Node) -> bool:
+    """End only libvirtd, without warning; guests are no part of it and live on."""
+    return nodes.end_service(lab, host, "libvirtd", signal.SIGKILL)

@@ -52,6 +52,7 @@ class Lab:
     started: int = 0
     keeper: int = 0
     index: int = 0
+    links: dict[str, int] = field(default_factory=dict)
     fsid: str = ""
     hosts: int = 0
     control_nodes: int = 0
@@ -126,17 +127,21 @@ class Lab:
         new.replace(self.directory / "state.json")
 
 
+def read(directory: Path) -> Lab | None:
+    """What is remembered of the lab in this directory, alive or not."""
+    try:
+        values = json.loads((directory / "state.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return Lab(**(values | {"directory": directory}))
+
+
 def directory_of(name: str) -> Path:
     return REPOSITORY / "run" if name == "lab" else REPOSITORY / "run" / name
 
 
 def load(name: str) -> Lab | None:
-    """What is remembered of the lab called `name`, alive or not."""
-    try:
-        values = json.loads((directory_of(name) / "state.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return Lab(**(values | {"directory": directory_of(name)}))
+    return read(directory_of(name))
 
 
 def require(name: str) -> Lab:

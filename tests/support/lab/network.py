@@ -9,6 +9,7 @@ A path is cut by taking down the bridge's side of its link, as if somebody pulle
 """
 
 import subprocess
+from pathlib import Path
 
 from .errors import LabError
 from .layout import Addresses, Lab, Node
@@ -39,8 +40,28 @@ def connect_outside(pid: int) -> int:
     raise LabError("no free pair of networks 10.77.x.0/24 and 10.78.x.0/24, or no right to make network links")
 
 
-def outside_links(index: int) -> list[str]:
-    return [f"cuttle{index}", f"cuttle{index}s"]
+def outside_links(index: int) -> dict[str, int]:
+    """The lab's links in the machine's own namespace, with the numbers that no later link will have."""
+    found = {}
+    for link in (f"cuttle{index}", f"cuttle{index}s"):
+        try:
+            found[link] = int(Path(f"/sys/class/net/{link}/ifindex").read_text(encoding="ascii"))
+        except OSError:
+            continue
+    return found
+
+
+def remove_outside(index: int, links: dict[str, int]) -> None:
+    """Remove the links that are still the same. The kernel does it too, but late: a socket that waits for an answer to
+    its goodbye keeps its namespace."""
+    for link, number in outside_links(index).items():
+        if links.get(link) == number:
+            subprocess.run(["ip", "link", "del", link], capture_output=True, check=False)
+
+
+def forget_orphans_soon() -> None:
+    """In this network namespace, sockets whose process is gone give up after one try, not after minutes."""
+    Path("/proc/sys/net/ipv4/tcp_orphan_retries").write_text("1\n", encoding="ascii")
 
 
 def make_bridges(lab: Lab) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import kernel, private_root, supervisor  # noqa: E402
+from lab import kernel, network, private_root, supervisor  # noqa: E402
 
 
 def main() -> int:
@@ -42,6 +42,7 @@ def _first_process(arguments: argparse.Namespace, told: int) -> int:
     private_root.make(arguments.repository, {"/etc": arguments.etc}, {path: Path(store) for path, store in kept.items()})
     kernel.set_host_name(arguments.name)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    network.forget_orphans_soon()
     # The node stays when the command that made it ends, and its output must not be waited for.
     null = os.open("/dev/null", os.O_RDWR)
     for descriptor in (0, 1, 2):

@@ -45,6 +45,7 @@ def make(lab: Lab, while_pid: int | None) -> int:
     lab.started = kernel.start_time(lab.pid) or 0
     lab.fsid = str(uuid.uuid4())
     lab.index = network.connect_outside(lab.pid)
+    lab.links = network.outside_links(lab.index)
     lab.save()
     return life
 
@@ -65,10 +66,7 @@ def down(name: str) -> bool:
         os.kill(lab.pid, signal.SIGKILL)
     process.wait_for(lambda: kernel.start_time(lab.pid) != lab.started, 30, f"the lab's first process {lab.pid} did not end")
     _wait_for_keeper(lab)
-    links = [link for link in network.outside_links(lab.index) if alive]
-    process.wait_for(
-        lambda: not any(Path(f"/sys/class/net/{link}").exists() for link in links), 15, "the lab's links are still there"
-    )
+    network.remove_outside(lab.index, lab.links)
     remove_files(lab.directory)
     return alive
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lab import kernel, private_root  # noqa: E402
+from lab import kernel, layout, network, private_root  # noqa: E402
 
 
 def main() -> int:
@@ -54,6 +54,9 @@ def main() -> int:
         os.write(arguments.answer, f"pid {child}\n".encode())
     os.close(arguments.answer)
     os.waitpid(child, 0)
+    lab = layout.read(arguments.directory)
+    if lab is not None and lab.pid == child:
+        network.remove_outside(lab.index, lab.links)
     _clear(arguments.directory)
     return 0
 
@@ -84,6 +87,7 @@ def _first_process(arguments: argparse.Namespace, owner: int | None, told: int) 
     private_root.make(arguments.repository, {}, {"/etc/ceph": ceph, "/var/lib/cuttle-lab-postgres": database})
     os.mkdir("/run/ceph")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    network.forget_orphans_soon()
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)

@@ -25,7 +25,7 @@ def bring_up(lab: Lab, boot: bool) -> None:
     phases.run("networks", network.make_bridges, lab)
     ceph.prepare(lab, json.loads(CLIENT_CAPS.read_text(encoding="utf-8")))
     cluster = phases.begin("Ceph", _start_ceph, lab)
-    image = phases.begin("guest image", guest_image.require, lab) if lab.nodes else None
+    image = phases.begin("guest image", guest_image.require) if lab.nodes else None
     database = None
     if lab.database == "postgres":
         postgres.make_password(lab)

@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from . import control, host, network, process, up
+from . import control, first, host, network, process, up
 from . import node as nodes
 from .cloud import Cloud
 from .errors import LabError
@@ -18,10 +18,12 @@ def run(options: argparse.Namespace) -> int:
         up.bring_up(lab, options.boot)
     elif options.verb == "exec":
         _execute(lab, options.where, options.command)
+    elif options.verb == "first":
+        first.show(lab)
     elif options.verb == "console":
         print(Cloud(control.url(lab), up.admin_password(lab)).console(options.instance), end="")
     else:
-        print({"host": _host, "control": _control, "agent": _agent}[options.verb](lab, options))
+        print({"host": _host, "control": _control, "agent": _agent, "libvirtd": _libvirtd}[options.verb](lab, options))
     return 0
 
 
@@ -77,6 +79,19 @@ def _agent(lab: Lab, options: argparse.Namespace) -> str:
         return f"{one.name}: the agent is running already"
     host.start_agent(lab, one)
     return f"{one.name}: the agent is started"
+
+
+def _libvirtd(lab: Lab, options: argparse.Namespace) -> str:
+    one = lab.host(options.number)
+    nodes.require(lab, one)
+    if options.action == "kill":
+        killed = host.kill_libvirtd(lab, one)
+        return f"{one.name}: {'libvirtd was killed; guests live on' if killed else 'no libvirtd was running'}"
+    if nodes.service_pid(lab, one, "libvirtd") is not None:
+        return f"{one.name}: libvirtd is running already"
+    host.start_libvirtd(lab, one)
+    host.wait_for_libvirt(lab, one)
+    return f"{one.name}: libvirtd answers"
 
 
 def _execute(lab: Lab, where: str, command: list[str]) -> None:

@@ -1,15 +1,13 @@
 //! Commands on a real libvirtd: what is done, what is refused, and what is noticed.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{bench, bench_in, create, domain_state, force, virsh};
 use cuttle_compute::hypervisor::{Event, Found};
 use cuttle_compute::process;
 use cuttle_compute_protocol::{Action, Outcome, Refusal, ShutdownMode};
 use cuttle_model::ids::{Epoch, InstanceId};
 use cuttle_model::instance::PowerState;
-use support::{bench, bench_in, create, domain_state, force, virsh};
 
 fn pids(instance: InstanceId) -> Vec<i32> {
     process::of_instance(std::path::Path::new("/proc"), instance).unwrap()
@@ -21,7 +19,7 @@ fn clean(timeout_seconds: u64) -> Action {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_is_created_paused_and_runs_only_when_resumed() {
-    let mut bench = bench();
+    let mut bench = bench().await;
     let instance = bench.instance();
     assert_eq!(bench.run(instance, 1, create()).await, Outcome::Guest { power: PowerState::Paused });
     assert_eq!(domain_state(instance).as_deref(), Some("paused"));
@@ -51,7 +49,7 @@ async fn a_guest_is_created_paused_and_runs_only_when_resumed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_epoch_replaces_the_older_guest_and_the_older_one_is_refused() {
-    let mut bench = bench();
+    let mut bench = bench().await;
     let instance = bench.instance();
     bench.run(instance, 1, create()).await;
     let old = pids(instance);
@@ -67,7 +65,7 @@ async fn a_newer_epoch_replaces_the_older_guest_and_the_older_one_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_ignores_the_power_button_is_destroyed_in_the_end() {
-    let mut bench = bench();
+    let mut bench = bench().await;
     let instance = bench.instance();
     bench.run(instance, 1, create()).await;
     bench.run(instance, 1, Action::ResumeGuest).await;
@@ -79,7 +77,7 @@ async fn a_guest_that_ignores_the_power_button_is_destroyed_in_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_guest_hears_no_button_and_is_ended_at_once() {
-    let mut bench = bench();
+    let mut bench = bench().await;
     let instance = bench.instance();
     bench.run(instance, 1, create()).await;
     let started = Instant::now();
@@ -89,7 +87,7 @@ async fn a_paused_guest_hears_no_button_and_is_ended_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_agent_adopts_guests_and_keeps_promises() {
-    let mut first = bench();
+    let mut first = bench().await;
     let (running, stopped) = (first.instance(), first.instance());
     first.run(running, 4, create()).await;
     first.run(running, 4, Action::ResumeGuest).await;
@@ -110,7 +108,7 @@ async fn the_next_agent_adopts_guests_and_keeps_promises() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_whose_process_dies_is_news() {
-    let mut bench = bench();
+    let mut bench = bench().await;
     let instance = bench.instance();
     bench.event(|event| *event == Event::Connected).await;
     bench.run(instance, 7, create()).await;
@@ -135,7 +133,7 @@ async fn a_guest_whose_process_dies_is_news() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_libvirt_does_not_know_is_found_and_ended() {
-    let mut bench = bench();
+    let mut bench = bench().await;
     let instance = bench.instance();
     let mut process =
         std::process::Command::new("sh").args(["-c", "sleep 300; :", "sh", "-uuid", &instance.to_string()]).spawn().unwrap();
@@ -147,7 +145,7 @@ async fn a_process_that_libvirt_does_not_know_is_found_and_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_domain_that_somebody_else_made_is_left_alone() {
-    let mut bench = bench();
+    let mut bench = bench().await;
     let instance = bench.instance();
     let xml = format!(
         "<domain type='qemu'><name>foreign-{instance}</name><uuid>{instance}</uuid><memory unit='MiB'>32</memory>\
@@ -167,7 +165,7 @@ async fn a_domain_that_somebody_else_made_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_console_is_logged_across_restarts_of_the_guest_and_forgotten_with_the_instance() {
-    let mut bench = bench();
+    let mut bench = bench().await;
     let instance = bench.instance();
     let log = bench.guests.context().state.console_log(instance);
     let mut length = 0;
@@ -190,7 +188,7 @@ async fn the_console_is_logged_across_restarts_of_the_guest_and_forgotten_with_t
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_guests_are_worked_on_at_once() {
-    let mut bench = bench();
+    let mut bench = bench().await;
     let instances: Vec<_> = (0..4).map(|_| bench.instance()).collect();
     let created = futures::future::join_all(instances.iter().map(|instance| bench.run(*instance, 1, create()))).await;
     assert!(created.iter().all(|outcome| *outcome == Outcome::Guest { power: PowerState::Paused }), "{created:?}");

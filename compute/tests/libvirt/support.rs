@@ -20,6 +20,7 @@ use cuttle_compute_protocol::{Action, CephConnection, CephIdentity, Command, Gue
 use cuttle_model::clock::{SystemClock, Timestamp};
 use cuttle_model::host::VirtType;
 use cuttle_model::ids::{CommandId, Epoch, InstanceId};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
 
 pub const DEADLINES: Deadlines =
@@ -81,7 +82,16 @@ pub struct Bench {
     pub guests: Guests,
     pub events: Events,
     instances: Vec<InstanceId>,
-    _directory: Option<tempfile::TempDir>,
+    _held: Option<(tempfile::TempDir, Turn)>,
+}
+
+/// Restarting libvirtd disturbs whoever uses it meanwhile, and a probe takes a CPU.
+static LIBVIRTD: RwLock<()> = RwLock::const_new(());
+
+/// For how long others may use libvirtd, or may not.
+pub enum Turn {
+    Shared { _guard: RwLockReadGuard<'static, ()> },
+    Alone { _guard: RwLockWriteGuard<'static, ()> },
 }
 
 /// Another agent on the same state, as after a restart.
@@ -104,13 +114,23 @@ pub fn bench_in(state: StateDir) -> Bench {
         console_max_bytes: 1 << 20,
         press_interval: Duration::from_secs(1),
     };
-    Bench { guests: Guests::new(Arc::new(context)), events, instances: Vec::new(), _directory: None }
+    Bench { guests: Guests::new(Arc::new(context)), events, instances: Vec::new(), _held: None }
 }
 
-pub fn bench() -> Bench {
+/// A new agent, beside those of other tests.
+pub async fn bench() -> Bench {
+    with(Turn::Shared { _guard: LIBVIRTD.read().await })
+}
+
+/// A new agent, while no other test uses libvirtd.
+pub async fn bench_alone() -> Bench {
+    with(Turn::Alone { _guard: LIBVIRTD.write().await })
+}
+
+fn with(turn: Turn) -> Bench {
     let directory = tempfile::Builder::new().prefix("cuttle-compute-test-").tempdir_in("/var/tmp").unwrap();
     let mut bench = bench_in(StateDir::open(directory.path()).unwrap());
-    bench._directory = Some(directory);
+    bench._held = Some((directory, turn));
     bench
 }
 

@@ -1,9 +1,8 @@
 //! libvirt itself: secrets, restarts of libvirtd, the probe.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{self, bench, bench_alone, create, domain_state, restart_libvirtd, secret, uri, virsh};
 use cuttle_compute::domain_xml::{CpuModel, MachineSettings};
 use cuttle_compute::hypervisor::{Event, Found, Hypervisor};
 use cuttle_compute::libvirt::Libvirt;
@@ -11,11 +10,6 @@ use cuttle_compute::probe;
 use cuttle_compute_protocol::{Action, Outcome};
 use cuttle_model::host::VirtType;
 use cuttle_model::instance::PowerState;
-use support::{bench, create, domain_state, restart_libvirtd, secret, uri, virsh};
-use tokio::sync::Mutex;
-
-/// Restarting libvirtd disturbs whoever uses it meanwhile.
-static LIBVIRTD: Mutex<()> = Mutex::const_new(());
 
 fn secret_xml(uuid: &str) -> String {
     virsh(&["secret-dumpxml", uuid]).unwrap()
@@ -23,8 +17,7 @@ fn secret_xml(uuid: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_heals_whatever_became_of_it() {
-    let _alone = LIBVIRTD.lock().await;
-    let bench = bench();
+    let bench = bench_alone().await;
     let ours = secret("client.cuttle.heal.1");
     let uuid = ours.uuid.to_string();
     let check = || {
@@ -75,8 +68,7 @@ fn define(xml: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn guests_outlive_libvirtd_and_its_return_is_noticed() {
-    let _alone = LIBVIRTD.lock().await;
-    let mut bench = bench();
+    let mut bench = bench_alone().await;
     let instance = bench.instance();
     bench.event(|event| *event == Event::Connected).await;
     bench.run(instance, 1, create()).await;
@@ -105,7 +97,7 @@ async fn a_libvirtd_that_is_not_there_is_said_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_node_says_what_it_has() {
-    let bench = bench();
+    let bench = bench().await;
     let node = bench.hypervisor().node().await.unwrap();
     assert_eq!(node.architecture, "x86_64");
     assert!(node.vcpus > 0 && node.ram_mib > 100, "{node:?}");
@@ -114,8 +106,7 @@ async fn the_node_says_what_it_has() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_probe_agrees_with_what_a_guest_really_does_and_is_remembered() {
-    let _alone = LIBVIRTD.lock().await;
-    let bench = bench();
+    let bench = bench_alone().await;
     let state = &bench.guests.context().state;
     let (libvirt, _events) = Libvirt::new(&uri(), support::DEADLINES).unwrap();
     let node = libvirt.node().await.unwrap();

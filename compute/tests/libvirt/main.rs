@@ -1,0 +1,6 @@
+//! The agent on a real libvirtd.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod guests;
+mod host;
+mod support;

@@ -32,6 +32,8 @@ pub enum ActionError {
     Foreign(InstanceId),
     #[error("the guest of instance {0} is paused because its storage failed; it cannot go on and must be stopped")]
     StorageFailed(InstanceId),
+    #[error("the guest of instance {0} is still being created; its storage may be slow or away")]
+    UnderWay(InstanceId),
     #[error("the control plane has not said yet how Ceph is reached")]
     NoStorage,
     #[error("cannot {what} of instance {instance}: {source}")]
@@ -45,7 +47,11 @@ impl From<ActionError> for Outcome {
         let retry = match &error {
             ActionError::Refused(refusal) => return Outcome::Refused { refusal: refusal.clone() },
             ActionError::Hypervisor(error) => error.is_worth_retrying(),
-            ActionError::NoStorage | ActionError::Stopping(_) | ActionError::Epoch(_) | ActionError::Files { .. } => true,
+            ActionError::NoStorage
+            | ActionError::UnderWay(_)
+            | ActionError::Stopping(_)
+            | ActionError::Epoch(_)
+            | ActionError::Files { .. } => true,
             ActionError::Foreign(_) | ActionError::StorageFailed(_) => false,
         };
         Outcome::Failed { message: error.to_string(), retry }

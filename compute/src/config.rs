@@ -91,7 +91,8 @@ impl Default for ResourcesConfig {
     }
 }
 
-/// How long things may take.
+/// How long things may take. Below the control plane's patience with a command (60 s by default), so that
+/// it hears why one failed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
@@ -118,8 +119,8 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             call_timeout_seconds: 30,
-            create_timeout_seconds: 120,
-            destroy_timeout_seconds: 60,
+            create_timeout_seconds: 45,
+            destroy_timeout_seconds: 45,
             probe_timeout_seconds: 15,
             request_timeout_seconds: 10,
             look_interval_seconds: 30,

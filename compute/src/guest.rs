@@ -18,7 +18,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cuttle_compute_protocol::{Command, Outcome, Report};
+use cuttle_compute_protocol::{Action, Command, Outcome, Report};
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::PowerState;
 use futures::FutureExt;
@@ -65,8 +65,7 @@ impl Guests {
         let delivery = self.memory().begin(command.id);
         match delivery {
             Delivery::First => {
-                tracing::info!(command = %command.id, instance = %command.instance_id, epoch = %command.epoch,
-                    action = command.action.name(), "command received");
+                log_received(&command);
                 self.push(command.instance_id, Job::Command(Box::new(command)));
             }
             Delivery::UnderWay => tracing::debug!(command = %command.id, "command delivered again while it is carried out"),
@@ -152,6 +151,15 @@ impl Guests {
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn log_received(command: &Command) {
+    let (id, instance, epoch, action) = (command.id, command.instance_id, command.epoch, command.action.name());
+    match command.action {
+        // People who watch a console ask for it several times a second.
+        Action::ReadConsole { .. } => tracing::debug!(command = %id, %instance, %epoch, action, "command received"),
+        _ => tracing::info!(command = %id, %instance, %epoch, action, "command received"),
     }
 }
 

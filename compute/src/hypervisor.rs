@@ -57,6 +57,7 @@ pub struct Guest {
     pub instance_id: InstanceId,
     /// The epoch in which it was created.
     pub epoch: Epoch,
+    /// [`PowerState::Unknown`] as long as its creation is under way: it may not have opened its disks yet.
     pub power: PowerState,
     /// It is paused because its storage failed.
     pub storage_failed: bool,

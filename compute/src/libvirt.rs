@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use cuttle_model::ids::InstanceId;
+use cuttle_model::instance::PowerState;
 use tokio::sync::{mpsc, watch};
 
 use crate::domain_xml::{self, Blueprint};
@@ -140,7 +141,12 @@ impl Hypervisor for Libvirt {
 
     async fn find(&self, instance: InstanceId) -> Result<Found, HypervisorError> {
         let what = format!("look up the guest of instance {instance}");
-        self.control.call(&what, self.deadlines.call, move |c| domain::find(c, instance)).await
+        let found = self.control.call(&what, self.deadlines.call, move |c| domain::find(c, instance)).await?;
+        Ok(match found {
+            // libvirt shows a domain before it is all there.
+            Found::Ours(guest) if self.creating.contains(instance) => Found::Ours(Guest { power: PowerState::Unknown, ..guest }),
+            found => found,
+        })
     }
 
     async fn assert_secret(&self, secret: &CephSecret) -> Result<(), HypervisorError> {

@@ -4,13 +4,14 @@
 //! Suberror: 1"): a KVM inside a virtual machine that executes what a guest does by emulation, and does
 //! not know every instruction. So a tiny guest is started through the same libvirt, with the same CPU
 //! as real guests. It goes through real, protected and long mode, executes instructions that only a CPU
-//! knows, counts for some milliseconds, and switches itself off. See `probe/boot.s`.
+//! knows, counts for some milliseconds, and switches itself off. See `probe/program.s`.
 //!
 //! The answer is kept for this run of the kernel and this version of the hypervisor.
 
-mod boot_sector;
+mod firmware;
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use cuttle_model::host::VirtType;
@@ -95,7 +96,7 @@ enum Verdict {
 }
 
 async fn run(libvirt: &Libvirt, state: &StateDir, machine: &MachineSettings, timeout: Duration) -> Result<Verdict, ProbeError> {
-    let files = ProbeFiles { disk: state.probe().join("boot.img"), output: state.probe().join("serial.log") };
+    let files = ProbeFiles { firmware: state.probe().join("firmware.bin"), output: state.probe().join("serial.log") };
     write(&files).map_err(|source| ProbeError::Files { path: state.probe().display().to_string(), source })?;
     let xml = probe_xml(machine, &files);
     let started = Instant::now();
@@ -116,11 +117,11 @@ async fn run(libvirt: &Libvirt, state: &StateDir, machine: &MachineSettings, tim
 }
 
 fn verdict(output: &[u8], took: Duration, timeout: Duration) -> Verdict {
-    if output.starts_with(boot_sector::COMPLETE) && took < timeout {
+    if output.starts_with(firmware::COMPLETE) && took < timeout {
         return Verdict::Works { took };
     }
     let came_to = match output.last() {
-        None => "the guest did not boot",
+        None => "the guest did not start",
         Some(b'R' | b'P') => "the guest stopped before long mode",
         Some(b'L') => "the guest stopped at an instruction that every CPU knows",
         Some(b'S') => "the guest runs far too slowly",
@@ -130,7 +131,9 @@ fn verdict(output: &[u8], took: Duration, timeout: Duration) -> Verdict {
 }
 
 fn write(files: &ProbeFiles) -> io::Result<()> {
-    replace_file(&files.disk, &boot_sector::disk())?;
+    replace_file(&files.firmware, &firmware::rom())?;
+    // QEMU's user reads it; there is nothing secret in it.
+    std::fs::set_permissions(&files.firmware, std::fs::Permissions::from_mode(0o644))?;
     replace_file(&files.output, b"")
 }
 
@@ -156,7 +159,7 @@ mod tests {
         let timeout = Duration::from_secs(10);
         assert!(matches!(verdict(b"RPLSC", Duration::from_secs(1), timeout), Verdict::Works { .. }));
         for (output, took, named) in [
-            (&b""[..], 1, "did not boot"),
+            (&b""[..], 1, "did not start"),
             (b"RP", 1, "long mode"),
             (b"RPL", 1, "instruction"),
             (b"RPLS", 10, "slowly"),

@@ -7,7 +7,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use cuttle_model::clock::Timestamp;
+use cuttle_model::disk::image_name;
 use cuttle_model::ids::{ImageId, InstanceId};
+use cuttle_model::image::ImageStatus;
 use cuttle_model::instance::InstanceState;
 use cuttle_rbd_backend::{Deferment, TrashEntry};
 use tokio_util::sync::CancellationToken;
@@ -62,12 +64,22 @@ async fn nobody_names(control: &Control, entry: &TrashEntry) -> bool {
         };
     }
     let Ok(image) = entry.name.parse::<ImageId>() else { return false };
-    match (database.get_image(image).await, control.ceph().pool(&control.settings().images_pool).info(entry.name.as_str()).await)
-    {
-        (Ok(None), _) => true,
-        // The image has other data now: this is what an upload that broke off has left.
-        (Ok(Some(_)), Ok(Some(current))) => current.id != entry.id,
-        _ => false,
+    match database.get_image(image).await {
+        // Deleted by a user of this cloud, or not of this cloud at all.
+        Ok(None) => database.is_deleted_image(image).await.unwrap_or(false),
+        // Unless it is the image's data, this is what an upload that broke off has left.
+        Ok(Some(row)) => row.status == ImageStatus::Queued || !is_data_of(control, entry, image).await,
+        Err(_) => false,
+    }
+}
+
+/// Is this in the trash although an image still has it as its data?
+async fn is_data_of(control: &Control, entry: &TrashEntry, image: ImageId) -> bool {
+    let pool = control.ceph().pool(&control.settings().images_pool);
+    match pool.info(image_name(image).as_str()).await {
+        Ok(Some(current)) => current.id == entry.id,
+        // Nothing has the image's name: somebody moved its data here by hand, and may want it back.
+        Ok(None) | Err(_) => true,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Each operation, made to fail or cut off in the middle, on a real Ceph and a real database: it ends,
 //! one way or the other, and leaves nothing behind.
 
+// A test that meets what it did not expect shall panic.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use cuttle_model::fault::FaultKind;
@@ -232,7 +235,8 @@ fn an_upload_that_breaks_off_leaves_a_queued_image_and_no_data() {
     let world = World::new();
     let life = world.begin();
     let block = || bytes::Bytes::from(vec![9; 5 << 20]);
-    let broken: Vec<(Vec<Result<bytes::Bytes, String>>, Option<u64>)> = vec![
+    type Chunks = Vec<Result<bytes::Bytes, String>>;
+    let broken: Vec<(Chunks, Option<u64>)> = vec![
         (vec![Ok(block())], Some(6 << 20)),
         (vec![Ok(block()), Ok(block())], Some(6 << 20)),
         (vec![Ok(block()), Err("connection reset".into())], None),

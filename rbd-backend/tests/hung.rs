@@ -12,6 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use support::{POOL, connect_with, with_place};
 
+/// What hangs here hangs for seconds or for ever; the rest is what a busy machine adds to a deadline of 1 s.
+const FREED: Duration = Duration::from_secs(3);
+const AT_ONCE: Duration = Duration::from_millis(500);
+
 /// Stopped OSDs, running again when dropped.
 struct Stopped(Vec<String>);
 
@@ -66,7 +70,7 @@ impl Pulse {
 
 fn limits(ceph_timeout_seconds: u64) -> Limits {
     Limits {
-        call_timeout: Duration::from_millis(500),
+        call_timeout: Duration::from_secs(1),
         ceph_timeout: Duration::from_secs(ceph_timeout_seconds),
         threads: 2,
         max_stuck: 3,
@@ -97,7 +101,7 @@ async fn callers_are_freed(place: support::Place) {
     let cluster = connect_with(limits(60)).await;
     let pool = cluster.pool(POOL);
     let known = place.name("known");
-    pool.create_image(&known, 8 << 20, &Metadata::new()).await.unwrap();
+    place.pool.create_image(&known, 8 << 20, &Metadata::new()).await.unwrap();
 
     let pulse = Pulse::start();
     let stopped = Stopped::now();
@@ -106,18 +110,18 @@ async fn callers_are_freed(place: support::Place) {
         let begun = Instant::now();
         let error = pool.create_image(name, 8 << 20, &Metadata::new()).await.unwrap_err();
         assert_eq!(error.class(), Class::Unknown, "{error}");
-        assert!(begun.elapsed() < Duration::from_millis(900), "freed after {:?}", begun.elapsed());
-        assert!(error.to_string().contains(name) && error.to_string().contains("0.5 s"), "{error}");
+        assert!(begun.elapsed() < FREED, "freed after {:?}", begun.elapsed());
+        assert!(error.to_string().contains(name) && error.to_string().contains("within 1 s"), "{error}");
         assert_eq!(cluster.stats().stuck, number + 1);
     }
     // The cap is reached: at once, and nothing was begun.
     let begun = Instant::now();
     let refused = pool.create_image(&place.name("more"), 8 << 20, &Metadata::new()).await.unwrap_err();
-    assert!(begun.elapsed() < Duration::from_millis(100), "refused after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < AT_ONCE, "refused after {:?}", begun.elapsed());
     assert!(matches!(refused.reason(), Reason::Overloaded { stuck: 3, .. }), "{refused}");
     assert_eq!(refused.class(), Class::Retry);
     let longest = pulse.end();
-    assert!(longest < Duration::from_millis(250), "the runtime's thread was held for {longest:?}");
+    assert!(longest < AT_ONCE, "the runtime's thread was held for {longest:?}");
 
     drop(stopped);
     until("all threads are back", 30, || cluster.stats().stuck == 0).await;
@@ -169,16 +173,16 @@ async fn writes_are_bounded(place: support::Place) {
     }
     let begun = Instant::now();
     let error = writer.write_at(4 << 22, vec![2u8; 1 << 20].into()).await.unwrap_err();
-    assert!(begun.elapsed() < Duration::from_millis(900) && matches!(error.reason(), Reason::NeverStarted { .. }), "{error}");
+    assert!(begun.elapsed() < FREED && matches!(error.reason(), Reason::NeverStarted { .. }), "{error}");
     assert_eq!(cluster.stats().aio_in_flight, 4);
     let reader = pool.open_reader(&name, None).await;
     assert_eq!(reader.err().unwrap().class(), Class::Retry);
     let begun = Instant::now();
     let error = writer.finish().await.unwrap_err();
-    assert!(begun.elapsed() < Duration::from_millis(900), "freed after {:?}", begun.elapsed());
+    assert!(begun.elapsed() < FREED, "freed after {:?}", begun.elapsed());
     assert_eq!(error.class(), Class::Unknown, "{error}");
     let longest = pulse.end();
-    assert!(longest < Duration::from_millis(250), "the runtime's thread was held for {longest:?}");
+    assert!(longest < AT_ONCE, "the runtime's thread was held for {longest:?}");
     drop(stopped);
 
     until("the writes are done", 30, || cluster.stats().aio_in_flight == 0).await;

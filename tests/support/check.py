@@ -150,7 +150,7 @@ def agent(run: Run, log: Path) -> Count:
 
 
 def end_to_end(run: Run, log: Path) -> Count:
-    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api", "--test", "boot", "--test", "client", "--", "--test-threads=3")
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api_*", "--test", "boot", "--test", "client", "--", "--test-threads=3")
 
 
 def faults(run: Run, log: Path) -> Count:

@@ -1,6 +1,9 @@
 //! The main job on real parts: an image in Ceph, an instance that is a clone of it, and a guest whose
 //! own console says that it runs.
 
+// A test that meets what it did not expect shall panic.
+#![allow(clippy::unwrap_used)]
+
 use cuttle_tests::{Cloud, Lab, Server};
 use serde_json::json;
 

@@ -1,6 +1,9 @@
 //! Killing things in the middle of a create, on real parts. Run on one thread: the tests share one
 //! control node and one set of hosts.
 
+// A test that meets what it did not expect shall panic.
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use cuttle_tests::{Cloud, Lab, Server, assert_nothing_leaks, eventually};

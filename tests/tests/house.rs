@@ -1,6 +1,9 @@
 //! The rules of the house that a machine can check: which crate may see which, who may name what, and
 //! that every crate takes the workspace's lints. `docs/architecture.md` says why.
 
+// A test that meets what it did not expect shall panic.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

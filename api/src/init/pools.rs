@@ -2,6 +2,7 @@
 
 use cuttle_operations::Settings;
 use cuttle_rbd_backend::{Cluster, PoolUse};
+use futures::future::try_join_all;
 
 use crate::init::InitError;
 
@@ -15,12 +16,13 @@ pub async fn make(ceph: &Cluster, settings: &Settings, pg_num: u32) -> Result<Ve
     ];
     let listed = ceph.list_pools().await;
     let known = listed.map_err(|source| InitError::Pool { pool: "(any)".into(), source })?;
-    let mut lines = Vec::new();
-    for (name, pool_use) in wanted {
+    // Side by side: each waits for several rounds of the monitors, a second each.
+    let known = &known;
+    let making = wanted.into_iter().map(|(name, pool_use)| async move {
         let ready = ceph.create_pool_sized(name, pool_use, Some(pg_num)).await;
         ready.map_err(|source| InitError::Pool { pool: name.clone(), source })?;
         let done = if known.contains(name) { "kept" } else { "made" };
-        lines.push(format!("{done} the pool {name}"));
-    }
-    Ok(lines)
+        Ok(format!("{done} the pool {name}"))
+    });
+    try_join_all(making).await
 }

@@ -15,6 +15,9 @@ use crate::error::ApiError;
 /// The longest part of a value that a refusal repeats, in characters.
 const SHOWN: usize = 100;
 
+/// Fields whose values a refusal does not repeat.
+const SECRET: [&str; 5] = ["adminPass", "user_data", "password", "contents", "secret"];
+
 /// A schema that depends on the version.
 pub struct Schema {
     build: fn(Microversion) -> Value,
@@ -72,7 +75,9 @@ fn refusal(error: &ValidationError<'_>) -> ApiError {
     let field = parts.iter().rfind(|part| part.parse::<usize>().is_err()).map_or("body", String::as_str);
     let field: String = field.chars().take(SHOWN).collect();
     let way = if parts.len() > 2 { format!(" It is at {}.", shown(&Value::String(parts.join(".")))) } else { String::new() };
-    ApiError::invalid(&field, shown(error.instance()), format_args!("{}{way}", why(error)))
+    let secret = SECRET.contains(&field.as_str());
+    let value = if secret { "…".to_owned() } else { shown(error.instance()) };
+    ApiError::invalid(&field, value, format_args!("{}{way}", why(error)))
 }
 
 fn why(error: &ValidationError<'_>) -> String {

@@ -18,6 +18,10 @@ pub async fn run(context: &Context, instance: InstanceId, epoch: Epoch, spec: &G
     let reach = context.storage.get().ok_or(ActionError::NoStorage)?;
     admit(context, instance, epoch, Intent::Create).await?;
     match context.hypervisor.find(instance).await? {
+        // It is not there yet: whoever looked for its clients now would find none.
+        Found::Ours(guest) if guest.epoch == epoch && guest.power == PowerState::Unknown => {
+            return Err(ActionError::UnderWay(instance));
+        }
         Found::Ours(guest) if guest.epoch == epoch => {
             context.known.set(instance, epoch, guest.power);
             return Ok(Outcome::Guest { power: guest.power });

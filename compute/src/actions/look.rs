@@ -30,12 +30,19 @@ async fn look(context: &Context, instance: InstanceId, ended: Option<PowerState>
             return Ok(());
         }
     };
-    if guest.epoch <= promise(context, instance).await?.stopped_through {
-        // A creation whose answer nobody waited for came true after the guest was stopped.
+    if guest.power == PowerState::Unknown {
+        // It is being created; an event will say when it is there.
+        return Ok(());
+    }
+    let known = context.known.get(instance);
+    if known.is_none() && guest.power == PowerState::Paused && guest.epoch <= promise(context, instance).await?.stopped_through {
+        // A creation whose answer nobody waited for came true after the guest was stopped. It is paused,
+        // since nobody can have resumed it; one that runs outlived a stop that failed, and that is for
+        // the control plane to decide.
         tracing::warn!(%instance, epoch = %guest.epoch, "ending a guest that appeared after it was stopped");
         return stop::end(context, instance, guest.epoch, ShutdownMode::Force).await;
     }
-    if context.known.get(instance) != Some((guest.epoch, guest.power)) {
+    if known != Some((guest.epoch, guest.power)) {
         let power = guest.power;
         tracing::info!(%instance, epoch = %guest.epoch, power = power.as_str(), storage_failed = guest.storage_failed,
             "a guest changed by itself");

@@ -19,6 +19,9 @@ pub async fn run(context: &Context, instance: InstanceId, epoch: Epoch) -> Resul
         Found::Ours(guest) if guest.epoch == epoch && guest.storage_failed => {
             return Err(ActionError::StorageFailed(instance));
         }
+        Found::Ours(guest) if guest.epoch == epoch && guest.power == PowerState::Unknown => {
+            return Err(ActionError::UnderWay(instance));
+        }
         Found::Ours(guest) if guest.epoch == epoch => {}
         Found::Ours(_) | Found::Nothing | Found::Foreign => return Err(ActionError::Refused(Refusal::NoGuest)),
     }

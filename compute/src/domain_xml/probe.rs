@@ -12,8 +12,8 @@ pub const PROBE_UUID: uuid::Uuid = uuid::uuid!("c0771e00-0000-4000-8000-00000000
 /// The probe's files, which QEMU's user must reach.
 #[derive(Debug, Clone)]
 pub struct ProbeFiles {
-    /// What it boots.
-    pub disk: PathBuf,
+    /// What it runs.
+    pub firmware: PathBuf,
     /// Where it writes how far it came.
     pub output: PathBuf,
 }
@@ -21,24 +21,17 @@ pub struct ProbeFiles {
 /// The document.
 pub fn probe_xml(machine: &MachineSettings, files: &ProbeFiles) -> String {
     let machine = MachineSettings { virt_type: VirtType::Kvm, ..machine.clone() };
-    let disk = Element::new("disk")
-        .attribute("type", "file")
-        .attribute("device", "disk")
-        .child(Element::new("driver").attribute("name", "qemu").attribute("type", "raw"))
-        .child(Element::new("source").attribute("file", files.disk.to_string_lossy()))
-        .child(Element::new("target").attribute("dev", "vda").attribute("bus", "virtio"));
     let serial = Element::new("serial")
         .attribute("type", "file")
         .child(Element::new("source").attribute("path", files.output.to_string_lossy()))
         .child(Element::new("target").attribute("port", "0"));
     let devices = Element::new("devices")
-        .child(disk)
         .child(serial)
         .child(Element::new("controller").attribute("type", "usb").attribute("model", "none"))
         .child(Element::new("memballoon").attribute("model", "none"));
     let os = Element::new("os")
         .child(Element::new("type").attribute("arch", "x86_64").attribute("machine", "q35").text("hvm"))
-        .child(Element::new("boot").attribute("dev", "hd"));
+        .child(Element::new("loader").attribute("type", "rom").text(files.firmware.to_string_lossy()));
     Element::new("domain")
         .attribute("type", machine.virt_type.as_str())
         .leaf("name", "cuttle-probe")

@@ -135,12 +135,12 @@ fn disks_are_named_by_their_bus_and_boot_in_order() {
 
 #[test]
 fn the_probe_has_the_cpu_of_real_guests_and_always_asks_for_kvm() {
-    let files = probe::ProbeFiles { disk: "/a'b".into(), output: "/c".into() };
+    let files = probe::ProbeFiles { firmware: "/a<b".into(), output: "/c".into() };
     let xml = probe::probe_xml(&blueprint().machine, &files);
     let document = Document::parse(&xml).unwrap();
     assert_eq!(document.root_element().attribute("type"), Some("kvm"));
     assert_eq!(at(document.root_element(), "cpu").attribute("mode"), Some("host-model"));
-    assert_eq!(at(document.root_element(), "devices/disk/source").attribute("file"), Some("/a'b"));
+    assert_eq!(at(document.root_element(), "os/loader").text(), Some("/a<b"));
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use cuttle_compute_protocol::{Action, CephConnection, CephIdentity, GuestSpec, Refusal, ShutdownMode};
+use cuttle_compute_protocol::{CephConnection, CephIdentity, GuestSpec, Refusal, ShutdownMode};
 use cuttle_model::clock::{SystemClock, Timestamp};
 use cuttle_model::host::VirtType;
 use cuttle_model::ids::{CommandId, Epoch};
@@ -217,6 +217,21 @@ async fn a_newer_epoch_ends_the_older_guest_first() {
 }
 
 #[tokio::test]
+async fn a_guest_that_is_still_being_created_is_neither_there_nor_gone() {
+    let bench = bench(Fake::default());
+    bench.fake.set(instance(1), Epoch(1), PowerState::Unknown);
+    bench.guests.command(command(instance(1), 1, create()));
+    bench.guests.command(command(instance(1), 1, Action::ResumeGuest));
+    for outcome in bench.outcomes(2).await {
+        assert!(matches!(outcome, Outcome::Failed { retry: true, .. }), "{outcome:?}");
+    }
+    actions::look::run(bench.guests.context(), instance(1), None).await;
+    assert!(bench.guests.context().outbox.guests().is_empty());
+    bench.guests.command(command(instance(1), 1, FORCE));
+    assert_eq!(bench.outcomes(3).await[2], Outcome::Gone);
+}
+
+#[tokio::test]
 async fn a_guest_that_ignores_the_button_loses_its_plug() {
     let bench = bench(Fake::default());
     bench.fake.set(instance(1), Epoch(1), PowerState::Running);
@@ -253,6 +268,17 @@ async fn a_guest_that_appears_after_it_was_stopped_is_ended() {
     bench.fake.set(instance(1), Epoch(3), PowerState::Paused);
     actions::look::run(bench.guests.context(), instance(1), None).await;
     assert!(bench.fake.guests.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_guest_that_outlived_a_failed_stop_is_left_running() {
+    let bench = bench(Fake::default());
+    bench.guests.command(command(instance(1), 3, FORCE));
+    bench.outcomes(1).await;
+    bench.fake.set(instance(1), Epoch(3), PowerState::Running);
+    actions::look::run(bench.guests.context(), instance(1), None).await;
+    assert_eq!(bench.fake.guests.lock().unwrap().len(), 1);
+    assert_eq!(bench.guests.context().outbox.guests()[0].1.power, PowerState::Running);
 }
 
 #[tokio::test]

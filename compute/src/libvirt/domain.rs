@@ -85,7 +85,7 @@ impl Domain {
             return Ok(Found::Foreign);
         };
         let storage_failed = state == sys::VIR_DOMAIN_PAUSED && reason == sys::VIR_DOMAIN_PAUSED_IOERROR;
-        Ok(Found::Ours(Guest { instance_id, epoch, power: power(state), storage_failed }))
+        Ok(Found::Ours(Guest { instance_id, epoch, power: power(state, reason), storage_failed }))
     }
 }
 
@@ -150,7 +150,7 @@ pub fn resume(connection: &Connection, instance: InstanceId) -> Result<(), Libvi
     let Some(domain) = Domain::lookup(connection, instance)? else {
         return Err(LibvirtError::own(what, "there is no such domain"));
     };
-    if domain.state()?.is_some_and(|(state, _)| power(state) == PowerState::Running) {
+    if domain.state()?.is_some_and(|(state, reason)| power(state, reason) == PowerState::Running) {
         return Ok(());
     }
     // SAFETY: the domain is valid during the call.
@@ -193,7 +193,7 @@ pub fn destroy(connection: &Connection, instance: InstanceId) -> Result<bool, Li
 /// Whether the domain with this UUID, whoever made it, has CPUs that run.
 pub fn is_running(connection: &Connection, uuid: InstanceId) -> Result<bool, LibvirtError> {
     let state = Domain::lookup(connection, uuid)?.map(|domain| domain.state()).transpose()?.flatten();
-    Ok(state.is_some_and(|(state, _)| power(state) == PowerState::Running))
+    Ok(state.is_some_and(|(state, reason)| power(state, reason) == PowerState::Running))
 }
 
 /// Ends the domain with this UUID, whoever made it.
@@ -208,10 +208,12 @@ pub fn destroy_any(connection: &Connection, uuid: InstanceId) -> Result<(), Libv
     }
 }
 
-/// libvirt's state as the model has it. A domain that is "in shutdown" still has a process.
-fn power(state: u32) -> PowerState {
+/// libvirt's state as the model has it. A domain that is "in shutdown" still has a process. One that is
+/// "paused" because it is starting up may not have opened its disks yet: nothing can be said of it.
+fn power(state: u32, reason: u32) -> PowerState {
     match state {
         sys::VIR_DOMAIN_RUNNING | sys::VIR_DOMAIN_BLOCKED | sys::VIR_DOMAIN_SHUTDOWN => PowerState::Running,
+        sys::VIR_DOMAIN_PAUSED if reason == sys::VIR_DOMAIN_PAUSED_STARTING_UP => PowerState::Unknown,
         sys::VIR_DOMAIN_PAUSED | sys::VIR_DOMAIN_PMSUSPENDED => PowerState::Paused,
         sys::VIR_DOMAIN_SHUTOFF => PowerState::Shutdown,
         sys::VIR_DOMAIN_CRASHED => PowerState::Crashed,

@@ -26,7 +26,7 @@ async fn a_command_is_pending_until_it_is_reported_on_or_withdrawn() {
         lab.database.insert_command(host.id, command).await.unwrap();
     }
     for _ in 0..3 {
-        assert_eq!(events.recv().await.unwrap(), Event::Command(host.id));
+        assert_eq!(rows::heard(&mut events).await, Event::Command(host.id));
     }
     assert_eq!(lab.database.pending_commands(host.id).await.unwrap(), [create.clone(), stop.clone(), forget.clone()]);
     assert!(lab.database.pending_commands(other.id).await.unwrap().is_empty());
@@ -34,7 +34,7 @@ async fn a_command_is_pending_until_it_is_reported_on_or_withdrawn() {
     let first = report(&create, Outcome::Guest { power: PowerState::Running });
     let second = report(&create, Outcome::Gone);
     assert_eq!(lab.database.store_report(host.id, &first, rows::at(1)).await.unwrap(), ReportStored::Stored);
-    assert_eq!(events.recv().await.unwrap(), Event::Report(create.id));
+    assert_eq!(rows::heard(&mut events).await, Event::Report(create.id));
     assert_eq!(lab.database.store_report(host.id, &second, rows::at(2)).await.unwrap(), ReportStored::Known);
     assert_eq!(lab.database.get_report(create.id).await.unwrap(), Some(first));
     lab.database.withdraw_command(stop.id).await.unwrap();

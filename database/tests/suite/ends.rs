@@ -35,7 +35,7 @@ async fn an_end_settles_the_subject_and_is_announced() {
     let end = end(&begin.operation, settled(&marked, InstanceState::Active));
     assert_eq!(lab.database.end_operation(&end).await.unwrap(), Written::Done);
 
-    assert_eq!(events.recv().await.unwrap(), Event::Ended(begin.operation.id));
+    assert_eq!(rows::heard(&mut events).await, Event::Ended(begin.operation.id));
     let active = rows::get(&lab.database, &instance).await;
     assert_eq!((active.state, active.task, active.generation), (InstanceState::Active, None, marked.generation + 1));
     let ended = lab.database.get_operation(begin.operation.id).await.unwrap().unwrap();
@@ -81,7 +81,7 @@ async fn the_operation_that_waited_has_its_turn() {
     assert_eq!(lab.database.end_operation(&end).await.unwrap(), Written::Done);
     let mut heard = Vec::new();
     while heard.len() < 3 {
-        heard.push(events.recv().await.unwrap());
+        heard.push(rows::heard(&mut events).await);
     }
     let (ended, ready) = (Event::Ended(first.operation.id), Event::Ready(delete.operation.id));
     assert_eq!(heard, [Event::Cancelled(first.operation.id), ended, ready]);

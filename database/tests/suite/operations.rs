@@ -54,7 +54,7 @@ async fn a_second_operation_is_refused_or_waits_and_a_third_is_refused() {
     };
     assert_eq!(lab.database.begin_operation(&delete).await.unwrap(), Begun::Waiting);
     assert!(lab.database.is_cancelled(first.operation.id).await.unwrap());
-    assert_eq!(events.recv().await.unwrap(), Event::Cancelled(first.operation.id));
+    assert_eq!(rows::heard(&mut events).await, Event::Cancelled(first.operation.id));
     let waiting = lab.database.get_operation(delete.operation.id).await.unwrap().unwrap();
     assert_eq!((waiting.status, waiting.lease), (OperationStatus::Waiting, None));
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cuttle_compute_protocol::{Action, Command};
-use cuttle_database::{Begin, Database, Inserted, Insertion, LeaseGuard, Mark, NewInstance, Placement, WhenBusy};
+use cuttle_database::{Begin, Database, Event, Inserted, Insertion, LeaseGuard, Mark, NewInstance, Placement, WhenBusy};
 use cuttle_model::capacity::Claim;
 use cuttle_model::client::DiskClient;
 use cuttle_model::clock::Timestamp;
@@ -17,6 +17,7 @@ use cuttle_model::ids::{
 use cuttle_model::image::{Image, ImageStatus, Visibility};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, Task};
 use cuttle_model::operation::{Lease, Operation, OperationKind, OperationStatus, Subject};
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
 /// An id that no other call in this process gives.
@@ -24,6 +25,11 @@ pub fn uuid() -> Uuid {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     // Neither order nor looks of an id mean anything: mix it.
     Uuid::new_v5(&Uuid::NAMESPACE_OID, &NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes())
+}
+
+/// The next event; it does not take long.
+pub async fn heard(events: &mut broadcast::Receiver<Event>) -> Event {
+    tokio::time::timeout(Duration::from_secs(20), events.recv()).await.expect("no event came").unwrap()
 }
 
 /// So many seconds into the test's time.

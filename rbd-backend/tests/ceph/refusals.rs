@@ -34,10 +34,10 @@ async fn a_configuration_that_cannot_be_read_is_named() {
 async fn monitors_that_do_not_answer_time_out() {
     // Reserved for documentation: nobody answers there.
     let config = ClusterConfig { monitors: Some("192.0.2.1:3300".into()), ..admin() };
-    let limits = Limits { call_timeout: Duration::from_secs(1), ceph_timeout: Duration::from_secs(2), ..Limits::default() };
+    let limits = Limits { call_timeout: Duration::from_secs(1), ceph_timeout: Duration::from_secs(20), ..Limits::default() };
     let begun = Instant::now();
     let error = Cluster::connect(config, limits).await.err().unwrap();
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert_eq!(error.class(), Class::Retry, "{error}");
     assert!(error.to_string().contains("client.admin"), "{error}");
 }

@@ -92,8 +92,6 @@ def _conf(lab: Lab) -> str:
         "mon_osd_min_in_ratio": 0,
         "mgr_tick_period": 1,
         "osd_mclock_skip_benchmark": "true",
-        # Python modules that only cost start-up time here. What counts PGs and capacity is not among them.
-        "mgr_disabled_modules": "balancer crash devicehealth orchestrator pg_autoscaler progress rbd_support telemetry volumes",
         "mgr_initial_modules": "",
     }
     daemons = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import guest_image, outside, process
 from .errors import LabError
-from .layout import Lab, directory_of, load, require
+from .layout import REPOSITORY, Lab, directory_of, load, require
 
 
 def parser() -> argparse.ArgumentParser:
@@ -115,6 +115,7 @@ def _up(options: argparse.Namespace) -> int:
         control_nodes=options.control_nodes,
         osds=options.osds or (3 if options.hosts >= 3 else 1),
         database=options.database,
+        target=str((REPOSITORY / os.environ.get("CARGO_TARGET_DIR", "target")).resolve()),
         profile=options.profile,
         virt_type=options.virt_type,
         ceph_only=options.ceph_only,
@@ -124,6 +125,9 @@ def _up(options: argparse.Namespace) -> int:
     old = load(lab.name)
     if old is not None and not old.is_alive():
         outside.down(lab.name)
+    if not lab.ceph_only:
+        # Out here: the lab's own network leads nowhere, and packages come from the distribution's mirror.
+        guest_image.require()
     life = outside.make(lab, options.while_pid)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     ready = False

@@ -1,5 +1,7 @@
 """The instance `first`: made if it is not there, then shown from all sides. What ./quickstart ends with."""
 
+import re
+
 from . import control, process, up
 from .cloud import Cloud
 from .errors import LabError
@@ -7,6 +9,7 @@ from .layout import Lab
 
 NAME = "first"
 CONSOLE_LINES = 8
+TERMINAL_COMMAND = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def show(lab: Lab) -> None:
@@ -23,7 +26,9 @@ def show(lab: Lab) -> None:
     print("\nIts disk, a copy-on-write clone of the image (`rbd info`):")
     print(process.run(["rbd", "-c", str(lab.ceph_conf), "info", f"vms/{server['id']}_disk"]).rstrip())
     print("\nThe end of its serial console (`openstack console log show first`):")
-    lines = [line.rstrip() for line in cloud.console(server["id"]).splitlines() if line.strip()]
+    # The shell on the console asks its terminal for the cursor's place; that is nothing for this terminal.
+    text = TERMINAL_COMMAND.sub("", cloud.console(server["id"]))
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     print("\n".join(f"  {line}" for line in lines[-CONSOLE_LINES:]))
 
 

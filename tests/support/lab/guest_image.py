@@ -16,5 +16,6 @@ def require() -> Path:
     with (IMAGE.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not IMAGE.exists() or IMAGE.stat().st_mtime < max(file.stat().st_mtime for file in SOURCE.iterdir()):
+            print("building the guest image", flush=True)
             process.run([str(SOURCE / "build"), str(IMAGE)], timeout=300)
     return IMAGE

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,6 +57,7 @@ class Lab:
     control_nodes: int = 0
     osds: int = 0
     database: str = "sqlite"
+    target: str = ""
     profile: str = "debug"
     virt_type: str = "auto"
     ceph_only: bool = False
@@ -114,8 +114,7 @@ class Lab:
         return controls + [Node("host", number + 1) for number in range(self.hosts)]
 
     def binary(self, name: str) -> Path:
-        target = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target").resolve()
-        return target / self.profile / name
+        return Path(self.target) / self.profile / name
 
     def is_alive(self) -> bool:
         return self.pid != 0 and kernel.start_time(self.pid) == self.started

@@ -7,6 +7,7 @@
 
 import json
 import os
+from concurrent.futures import Future
 from pathlib import Path
 
 from . import ceph, control, deployment, guest_image, host, network, postgres, process, secret_file
@@ -25,20 +26,18 @@ def bring_up(lab: Lab, boot: bool) -> None:
     phases.run("networks", network.make_bridges, lab)
     ceph.prepare(lab, json.loads(CLIENT_CAPS.read_text(encoding="utf-8")))
     cluster = phases.begin("Ceph", _start_ceph, lab)
-    image = phases.begin("guest image", guest_image.require) if lab.nodes else None
     database = None
     if lab.database == "postgres":
         postgres.make_password(lab)
         database = phases.begin("PostgreSQL", postgres.start, lab)
     if lab.nodes:
-        assert image is not None
-        _bring_up_cuttle(lab, phases, cluster, database, image, boot)
+        _bring_up_cuttle(lab, phases, cluster, database, boot)
     else:
         wait(*(one for one in (cluster, database) if one))
     print(f"lab {lab.name} is up in {phases.seconds:.1f} s", flush=True)
 
 
-def _bring_up_cuttle(lab: Lab, phases: Phases, cluster, database, image, boot: bool) -> None:
+def _bring_up_cuttle(lab: Lab, phases: Phases, cluster: Future, database: Future | None, boot: bool) -> None:
     controls = [node for node in lab.nodes if node.kind == "control"]
     hosts = [node for node in lab.nodes if node.kind == "host"]
     deployment.make_admin_password(lab)
@@ -58,7 +57,7 @@ def _bring_up_cuttle(lab: Lab, phases: Phases, cluster, database, image, boot: b
     wait(*(phases.begin(f"API on {one.name}", control.start, lab, one) for one in controls))
     cloud = Cloud(control.url(lab), admin_password(lab))
     write_openrc(lab)
-    uploaded = phases.begin("image and flavor tiny", lambda: (cloud.image("tiny", wait(image)[0]), cloud.flavor()))
+    uploaded = phases.begin("image and flavor tiny", lambda: (cloud.image("tiny", guest_image.IMAGE), cloud.flavor()))
     wait(*starting)
     for one in hosts:
         host.start_agent(lab, one)

@@ -62,7 +62,6 @@ fn refuse_unsupported(body: &Value) -> Result<(), ApiError> {
     for field in [
         "block_device_mapping",
         "key_name",
-        "user_data",
         "personality",
         "security_groups",
         "tags",
@@ -76,8 +75,11 @@ fn refuse_unsupported(body: &Value) -> Result<(), ApiError> {
             return Err(ApiError::not_yet(field, shown(&server[field])));
         }
     }
-    if !is_empty(&server["adminPass"]) {
-        return Err(ApiError::not_yet("adminPass", "…"));
+    // These may hold secrets, which are not repeated.
+    for field in ["adminPass", "user_data"] {
+        if !is_empty(&server[field]) {
+            return Err(ApiError::not_yet(field, "…"));
+        }
     }
     for field in ["config_drive", "return_reservation_id"] {
         if truth(&server[field]) {
@@ -217,7 +219,7 @@ mod tests {
             ("networks", json!([{"port": ID}])),
             ("config_drive", json!("yes")),
             ("key_name", json!("k")),
-            ("user_data", json!("aGk=")),
+            ("user_data", json!("secret++")),
             ("security_groups", json!([{"name": "default"}])),
             ("personality", json!([{"path": "/x", "contents": ""}])),
             ("tags", json!(["t"])),

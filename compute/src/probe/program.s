@@ -1,10 +1,10 @@
-# The probe's boot sector. `boot_sector.rs` holds its bytes; build them again with
-#   as --64 boot.s -o boot.o && ld -Ttext 0x7c00 --oformat binary boot.o -o boot.bin
-# It says on the serial port how far it came:
+# The probe's program. `firmware.rs` holds its bytes; build them again with
+#   as --64 program.s -o program.o && ld -Ttext 0x7c00 --oformat binary program.o -o program.bin
+# It is copied to 0x7c00 and entered in real mode, and says on the serial port how far it came:
 #   R  real mode, P  protected mode, L  long mode,
 #   S  two SSE2 instructions, which a CPU executes and KVM's emulator does not know,
-#   C  twenty million turns of a loop: milliseconds on a CPU, far too long where each is emulated;
-# and then switches the machine off through q35's ACPI register.
+#   C  twenty million turns of a loop: milliseconds on a CPU, far too long where each is emulated.
+# Then it tells q35's bridge where its ACPI registers shall be, and switches the machine off by them.
 .code16
 .globl _start
 _start: cli
@@ -63,8 +63,20 @@ long: mov $'L',%al
  jnz 2b
  mov $'C',%al
  outb %al,%dx
- mov $0x604,%dx
- mov $0x2000,%ax
+ mov $0xcf8,%edx
+ mov $0x8000f840,%eax
+ outl %eax,%dx
+ mov $0xcfc,%edx
+ mov $0x601,%eax
+ outl %eax,%dx
+ mov $0xcf8,%edx
+ mov $0x8000f844,%eax
+ outl %eax,%dx
+ mov $0xcfc,%edx
+ mov $0x80,%al
+ outb %al,%dx
+ mov $0x604,%edx
+ mov $0x2000,%eax
  outw %ax,%dx
 1: hlt
  jmp 1b

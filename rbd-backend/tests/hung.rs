@@ -138,7 +138,8 @@ async fn callers_are_freed(place: support::Place) {
 
 /// Without anybody's help: Ceph's own timeouts end what hangs.
 async fn stuck_threads_come_back_by_themselves(place: support::Place) {
-    let cluster = connect_with(limits(2)).await;
+    // Long enough that neither comes back before both are seen to be stuck.
+    let cluster = connect_with(limits(6)).await;
     let pool = cluster.pool(POOL);
     let known = place.name("known");
     let stopped = Stopped::now();

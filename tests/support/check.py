@@ -5,7 +5,6 @@ A suite that cannot be started has failed. The last line is `N passed, N failed,
 is not zero on any failure. Logs are in target/check.
 """
 
-import json
 import os
 import re
 import shlex
@@ -129,15 +128,20 @@ def operations(run: Run, log: Path) -> Count:
     return cargo_test(run, log, "-p", "cuttle-operations", "--test", "*", "--", "--test-threads=4")
 
 
+AGENT_TESTS = [
+    "CUTTLE_TEST_LIBVIRT_URI=qemu:///system",
+    'CUTTLE_TEST_LIBVIRT_RESTART=kill -9 "$(cat /run/libvirtd.pid)" && libvirtd -d',
+]
+
+
 def agent(run: Run, log: Path) -> Count:
     """The agent's own tests need a libvirtd, so they run inside a host of the lab."""
-    text = run.call(log, "cargo", "test", "--quiet", "-p", "cuttle-compute", "--test", "*", "--no-run", "--message-format=json")
-    built = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    programs = [message["executable"] for message in built if message.get("reason") == "compiler-artifact" and message.get("executable")]
+    text = run.call(log, "cargo", "test", "-p", "cuttle-compute", "--test", "*", "--no-run")
+    programs = [str(ROOT / program) for program in re.findall(r"Executable .*\((.+)\)", text)]
     count = Count()
     for program in programs:
         try:
-            text = run.call(log, *lab("exec", "1", "--", "env", "CUTTLE_TEST_LIBVIRT_URI=qemu:///system", program, "--test-threads=1"))
+            text = run.call(log, *lab("exec", "1", "--", "env", *AGENT_TESTS, program, "--test-threads=1"))
         except Failed as failure:
             text = str(failure)
             show(log)

@@ -28,6 +28,12 @@ def wait_for_libvirt(lab: Lab, host: Node) -> None:
     process.wait_for(answers, 60, f"libvirtd of {host.name} did not answer", logs)
 
 
+def learn_about_qemu(lab: Lab, host: Node) -> None:
+    """Make libvirt find out what QEMU can do: some 15 s of both CPUs, once for all hosts and all labs, because they
+    share the cache."""
+    nodes.run(lab, host, ["virsh", "-q", "domcapabilities", "--virttype", "qemu"])
+
+
 def start_agent(lab: Lab, host: Node) -> None:
     nodes.start_service(
         lab, host, "agent", [str(lab.binary("cuttle-compute")), "--config", "/etc/cuttle/compute.toml"]

@@ -2,7 +2,7 @@
 
 `/etc` and `/var` become overlays whose changes go to memory, `/run` is empty: whatever is created or mounted there
 leaves no trace on the machine, not even an empty directory. What must outlive a node's death is bound from `kept`.
-Needs a mount namespace that is already private.
+Needs mount, pid and network namespaces of its own.
 """
 
 import os
@@ -19,6 +19,8 @@ def make(repository: Path, layers: dict[str, Path], kept: dict[str, Path]) -> No
     lower = {target: source for target, source in layers.items()}
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
+    # The machine's /sys shows the machine's network links; one that is mounted now shows this namespace's.
+    kernel.mount("sysfs", "/sys", "sysfs", kernel.MS_NOSUID | kernel.MS_NODEV)
     kernel.mount("run", "/run", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755")
     for directory in ("lock", "overlay"):
         os.mkdir(f"/run/{directory}")

@@ -45,6 +45,7 @@ def _bring_up_cuttle(lab: Lab, phases: Phases, cluster: Future, database: Future
         nodes.make_directories(lab, node)
     phases.run("configuration by Ansible", deployment.configure, lab)
     starting = [phases.begin(f"{one.name} with libvirt", _start_host, lab, one) for one in hosts]
+    learning = phases.begin("libvirt knows QEMU", _learn_about_qemu, lab, hosts[0], starting[0])
     wait(*(phases.begin(one.name, nodes.start, lab, one) for one in controls))
     if database:
         wait(database)
@@ -58,7 +59,7 @@ def _bring_up_cuttle(lab: Lab, phases: Phases, cluster: Future, database: Future
     cloud = Cloud(control.url(lab), admin_password(lab))
     write_openrc(lab)
     uploaded = phases.begin("image and flavor tiny", lambda: (cloud.image("tiny", guest_image.IMAGE), cloud.flavor()))
-    wait(*starting)
+    wait(*starting, learning)
     for one in hosts:
         host.start_agent(lab, one)
     phases.run(f"{len(hosts)} hosts are enabled and up", wait_for_hosts, lab, cloud, hosts)
@@ -81,6 +82,11 @@ def _start_ceph(lab: Lab) -> None:
 def _start_host(lab: Lab, one: Node) -> None:
     host.start(lab, one)
     host.wait_for_libvirt(lab, one)
+
+
+def _learn_about_qemu(lab: Lab, one: Node, starting: Future) -> None:
+    wait(starting)
+    host.learn_about_qemu(lab, one)
 
 
 def wait_for_hosts(lab: Lab, cloud: Cloud, hosts: list[Node]) -> None:

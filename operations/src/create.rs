@@ -234,7 +234,10 @@ async fn make_disk(context: &Context, state: &mut Create) -> Result<(), StepErro
     context
         .update_instance(|instance| {
             instance.root_disk = Some(disk.clone());
-            instance.task = Some(Task::Spawning);
+            // Unless it is being deleted meanwhile.
+            if instance.task == Some(Task::MakingDisk) {
+                instance.task = Some(Task::Spawning);
+            }
         })
         .await
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use cuttle_database::{EndOperation, JournalEntry, StepEnd, SubjectEnd, Written};
 use cuttle_model::fault::{Fault, FaultKind};
-use cuttle_model::operation::{Direction, Operation, OperationStatus, StepRecord, StepResult};
+use cuttle_model::instance::Task;
+use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStatus, StepRecord, StepResult};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
@@ -220,7 +221,10 @@ impl<S: Steps> Runner<S> {
         match row {
             Row::Instance(mut instance) => {
                 instance.updated_at = now;
-                instance.task = None;
+                // A delete that waits for this end has marked the instance, and is next.
+                if instance.task != Some(Task::Deleting) || S::KIND == OperationKind::DeleteInstance {
+                    instance.task = None;
+                }
                 let release_claim = self.state.end_instance(outcome, &mut instance) == ClaimEnd::Released;
                 SubjectEnd::Instance { instance, release_claim }
             }

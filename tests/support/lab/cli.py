@@ -72,6 +72,11 @@ def main(arguments: list[str]) -> int:
         return _outside(options, arguments)
     except LabError as error:
         show(error)
+        if options.inside:
+            # Phases that still wait for something must not keep the failure from being acted on.
+            sys.stderr.flush()
+            sys.stdout.flush()
+            os._exit(1)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)

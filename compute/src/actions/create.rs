@@ -33,17 +33,17 @@ pub async fn run(context: &Context, instance: InstanceId, epoch: Epoch, spec: &G
         Found::Ours(guest) => tracing::warn!(%instance, old = %guest.epoch, new = %epoch, "ending a guest of an older epoch"),
         Found::Nothing => {}
     }
+    // Three things that do not depend on each other, and that a user waits for.
+    let make_directory = async {
+        let state = context.state.clone();
+        let made = blocking("make a directory", move || state.make_instance(instance)).await?;
+        made.map_err(|source| ActionError::Files { what: "make the directory", instance, source })
+    };
     // Also where libvirt knows of nothing: only this proves that no process is left.
-    context.hypervisor.destroy(instance).await?;
+    let destroy = async { Ok(context.hypervisor.destroy(instance).await?) };
+    let assert_secret = async { Ok(context.hypervisor.assert_secret(&reach.secret).await?) };
+    tokio::try_join!(destroy, make_directory, assert_secret)?;
     context.known.remove(instance);
-
-    let state = context.state.clone();
-    blocking("make a directory", move || state.make_instance(instance)).await?.map_err(|source| ActionError::Files {
-        what: "make the directory",
-        instance,
-        source,
-    })?;
-    context.hypervisor.assert_secret(&reach.secret).await?;
     let blueprint = Blueprint {
         instance_id: instance,
         epoch,

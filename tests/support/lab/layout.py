@@ -132,7 +132,9 @@ def read(directory: Path) -> Lab | None:
         values = json.loads((directory / "state.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return Lab(**(values | {"directory": directory}))
+    # A lab that another version of this code has started can still be looked at and ended.
+    known = {one.name for one in dataclasses.fields(Lab)}
+    return Lab(**({name: value for name, value in values.items() if name in known} | {"directory": directory}))
 
 
 def directory_of(name: str) -> Path:

@@ -45,6 +45,8 @@ def monitors(lab: Lab) -> str:
 def prepare(lab: Lab, client_caps: dict[str, str]) -> None:
     """Write ceph.conf and all keyrings. `client_caps` are those of Cuttle's own identity, from the deployment."""
     lab.ceph_conf.parent.mkdir(parents=True, exist_ok=True)
+    # Ceph keeps its keys in files of its own too, such as the monitor's store.
+    lab.ceph.chmod(0o700)
     lab.ceph_conf.write_text(_conf(lab), encoding="utf-8")
     everything = {"mon": "allow *", "osd": "allow *", "mds": "allow *", "mgr": "allow *"}
     daemons = {"mgr.x": {"mon": "allow profile mgr", "osd": "allow *", "mds": "allow *"}}
@@ -52,10 +54,7 @@ def prepare(lab: Lab, client_caps: dict[str, str]) -> None:
         daemons[f"osd.{osd}"] = {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"}
     keyring = {"mon.": {"mon": "allow *"}, "client.admin": everything, CLIENT: client_caps} | daemons
     keys = {name: make_key() for name in keyring}
-    sections = [
-        f"[{name}]\n\tkey = {keys[name]}\n" + "".join(f'\tcaps {kind} = "{caps.replace(chr(34), chr(92) + chr(34))}"\n' for kind, caps in allowed.items())
-        for name, allowed in keyring.items()
-    ]
+    sections = [f"[{name}]\n\tkey = {keys[name]}\n{_caps_lines(caps)}" for name, caps in keyring.items()]
     secret_file.write(lab.ceph / "monitor.keyring", "".join(sections))
     # The monitor's own directory must not exist yet: mkfs takes one that holds anything for a finished monitor.
     for name in daemons:
@@ -64,6 +63,12 @@ def prepare(lab: Lab, client_caps: dict[str, str]) -> None:
         secret_file.write(directory / "keyring", f"[{name}]\n\tkey = {keys[name]}\n")
     for name in ("client.admin", CLIENT):
         secret_file.write(lab.ceph_conf.parent / f"ceph.{name}.keyring", f"[{name}]\n\tkey = {keys[name]}\n")
+
+
+def _caps_lines(caps: dict[str, str]) -> str:
+    """As a keyring has them, with the quotes inside escaped."""
+    quoted = {kind: allowed.replace('"', '\\"') for kind, allowed in caps.items()}
+    return "".join(f'\tcaps {kind} = "{allowed}"\n' for kind, allowed in quoted.items())
 
 
 def _conf(lab: Lab) -> str:

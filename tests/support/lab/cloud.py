@@ -30,9 +30,6 @@ class Cloud:
         if body is not None:
             headers["Content-Type"] = kind
             data = json.dumps(body).encode() if kind == "application/json" else body
-        if isinstance(body, Path):
-            headers["Content-Length"] = str(body.stat().st_size)
-            data = body.open("rb")
         request = urllib.request.Request(self._url + path, data=data, headers=headers, method=method)
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120) as answer:
@@ -58,7 +55,7 @@ class Cloud:
             raise LabError(f"there is no active image called {name}")
         wanted = {"name": name, "disk_format": "raw", "container_format": "bare", "visibility": "public"}
         image, _ = self._send("POST", "/image/v2/images", wanted)
-        self._send("PUT", f"/image/v2/images/{image['id']}/file", file, "application/octet-stream")
+        self._send("PUT", f"/image/v2/images/{image['id']}/file", file.read_bytes(), "application/octet-stream")
         return image["id"]
 
     def flavor(self) -> str:

@@ -16,7 +16,7 @@ def make(repository: Path, layers: dict[str, Path], kept: dict[str, Path]) -> No
     # A repository under /var (a CI worker's, say) must stay the real one, so it is held open and bound back.
     real = os.open(repository, os.O_PATH)
     stores = {target: os.open(source, os.O_PATH) for target, source in kept.items()}
-    lower = {target: source for target, source in layers.items()}
+    lower = {target: os.open(source, os.O_PATH) for target, source in layers.items()}
     kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
     kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV)
     # The machine's /sys shows the machine's network links; one that is mounted now shows this namespace's.
@@ -32,15 +32,16 @@ def make(repository: Path, layers: dict[str, Path], kept: dict[str, Path]) -> No
     for target, store in stores.items():
         os.makedirs(target, exist_ok=True)
         kernel.bind(f"/proc/self/fd/{store}", target)
-    for descriptor in (real, *stores.values()):
+    for descriptor in (real, *stores.values(), *lower.values()):
         os.close(descriptor)
 
 
-def _overlay(target: str, layer: Path | None) -> None:
+def _overlay(target: str, layer: int | None) -> None:
     memory = f"/run/overlay{target}"
     os.makedirs(f"{memory}/upper")
     os.makedirs(f"{memory}/work")
     # The upper directory becomes the mount's root: keep the mode that the machine's own directory has.
     os.chmod(f"{memory}/upper", os.stat(target).st_mode & 0o7777)
-    lower = f"{layer}:{target}" if layer else target
+    # By its descriptor: a path could hold the characters that separate these options.
+    lower = target if layer is None else f"/proc/self/fd/{layer}:{target}"
     kernel.mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={memory}/upper,workdir={memory}/work")

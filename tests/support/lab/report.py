@@ -72,7 +72,8 @@ def _show(values: dict) -> None:
         print(f"lab {values['name']} is not up")
         return
     state = "up" if values["up"] else "not (fully) up"
-    print(f"lab {values['name']} is {state}; first process {values['pid']}, networks {values['control']} {values['storage']}, files in {values['directory']}")
+    networks = f"{values['control']} {values['storage']}"
+    print(f"lab {values['name']} is {state}; first process {values['pid']}, networks {networks}, files in {values['directory']}")
     print("  " + "  ".join(f"{service} {'runs' if pid else 'DEAD'}" for service, pid in values["services"].items()))
     for name, node in values["nodes"].items():
         services = "  ".join(f"{service} {'runs' if runs else 'DEAD'}" for service, runs in node["services"].items())

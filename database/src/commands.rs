@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use cuttle_compute_protocol::{Command, Report};
 use cuttle_model::clock::Timestamp;
-use cuttle_model::ids::{CommandId, Epoch, HostId, InstanceId};
+use cuttle_model::ids::{CommandId, HostId};
 
 use crate::Result;
 
@@ -22,10 +22,6 @@ pub trait Commands {
 
     /// What was reported of a command.
     async fn get_report(&self, command: CommandId) -> Result<Option<Report>>;
-
-    /// The command of an instance with this epoch and action name that is pending or reported; the
-    /// newest. A resumed step finds its command so instead of sending a second one.
-    async fn find_command(&self, instance: InstanceId, epoch: Epoch, action: &str) -> Result<Option<Command>>;
 
     /// Withdraws a command: it is not delivered any more. One that was reported on stays as it is.
     async fn withdraw_command(&self, command: CommandId) -> Result<()>;

@@ -219,6 +219,5 @@ CREATE TABLE commands (
 );
 
 CREATE INDEX commands_pending ON commands (host_id, sequence) WHERE report IS NULL AND withdrawn = 0;
-CREATE INDEX commands_of_instance ON commands (instance_id, epoch, action, sequence);
 CREATE INDEX commands_reported ON commands (reported_at) WHERE reported_at IS NOT NULL;
 CREATE INDEX commands_withdrawn ON commands (not_after) WHERE withdrawn = 1;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use cuttle_compute_protocol::{Command, Report};
 use cuttle_model::clock::Timestamp;
-use cuttle_model::ids::{CommandId, Epoch, HostId, InstanceId};
+use cuttle_model::ids::{CommandId, HostId};
 
 use super::row::Columns;
 use super::{Attempt, Handle, Row, attempt, bind, changed};
@@ -81,17 +81,6 @@ impl Commands for Handle {
         attempt("get a report", || async move {
             let row = sqlx::query(GET).bind(command.to_string()).fetch_optional(self.reader()).await?;
             row.as_ref().map(|row| Columns::new(TABLE, "id", row).json("report")).transpose()
-        })
-        .await
-    }
-
-    async fn find_command(&self, instance: InstanceId, epoch: Epoch, action: &str) -> Result<Option<Command>> {
-        const FIND: &str = "SELECT id, command FROM commands \
-             WHERE instance_id = $1 AND epoch = $2 AND action = $3 AND withdrawn = 0 ORDER BY sequence DESC LIMIT 1";
-        attempt("find a command", || async move {
-            let query = sqlx::query(FIND).bind(instance.to_string()).bind(epoch.0).bind(action.to_owned());
-            let row = query.fetch_optional(self.reader()).await?;
-            row.as_ref().map(read).transpose()
         })
         .await
     }

@@ -60,26 +60,6 @@ async fn a_report_of_what_was_never_asked_is_refused() {
 }
 
 #[tokio::test]
-async fn a_resumed_step_finds_its_newest_command() {
-    let lab = Lab::new().await;
-    let host = rows::insert_host(&lab.database, "host1").await;
-    let instance = InstanceId::from_uuid(rows::uuid());
-    let find = async |epoch, action: &Action| lab.database.find_command(instance, Epoch(epoch), action.name()).await.unwrap();
-    assert_eq!(find(1, &Action::ResumeGuest).await, None);
-    let older = rows::command(instance, 1, Action::ResumeGuest);
-    let newer = rows::command(instance, 1, Action::ResumeGuest);
-    for command in [&older, &newer] {
-        lab.database.insert_command(host.id, command).await.unwrap();
-    }
-    assert_eq!(find(1, &Action::ResumeGuest).await, Some(newer.clone()));
-    lab.database.store_report(host.id, &report(&older, Outcome::Gone), rows::at(1)).await.unwrap();
-    lab.database.withdraw_command(newer.id).await.unwrap();
-    assert_eq!(find(1, &Action::ResumeGuest).await, Some(older));
-    assert_eq!(find(2, &Action::ResumeGuest).await, None);
-    assert_eq!(find(1, &Action::ForgetGuest).await, None);
-}
-
-#[tokio::test]
 async fn what_is_settled_for_long_is_purged() {
     let lab = Lab::new().await;
     let host = rows::insert_host(&lab.database, "host1").await;

@@ -30,6 +30,17 @@ pub async fn connect_with(limits: Limits) -> Cluster {
     Cluster::connect(admin(), limits).await.unwrap()
 }
 
+/// Waits until nothing is counted as under way: an answer is handed over a moment before its place is given back.
+pub async fn until_idle(cluster: &Cluster) {
+    let idle = async {
+        while cluster.stats() != cuttle_rbd_backend::Stats::default() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), idle).await;
+    assert!(waited.is_ok(), "still {:?}", cluster.stats());
+}
+
 pub fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();

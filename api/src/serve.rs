@@ -146,7 +146,7 @@ fn state(config: &Config, database: Database, ceph: Cluster) -> Controlled {
         token_lifetime: config.identity.token_lifetime(),
         host_down_after: Duration::from_secs(config.operations.host_down_after_seconds),
     });
-    let control = Control::new(Parts { database, ceph, clock, ids, settings: config.operations.clone() });
+    let control = Control::new(Parts { database, ceph: Arc::new(ceph), clock, ids, settings: config.operations.clone() });
     Controlled { shared, control }
 }
 

@@ -8,7 +8,7 @@ use cuttle_database::Database;
 use cuttle_model::capacity::PoolAccount;
 use cuttle_model::clock::{Clock, Timestamp};
 use cuttle_model::ids::{ControlNodeId, Ids, ProjectId, RequestId, UserId};
-use cuttle_rbd_backend::Cluster;
+use cuttle_rbd_backend::Storage;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,7 @@ pub struct Control(Arc<Inner>);
 
 struct Inner {
     database: Database,
-    ceph: Cluster,
+    ceph: Arc<dyn Storage>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     settings: Settings,
@@ -40,7 +40,7 @@ struct Inner {
 /// What a [`Control`] is made of.
 pub struct Parts {
     pub database: Database,
-    pub ceph: Cluster,
+    pub ceph: Arc<dyn Storage>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     pub settings: Settings,
@@ -143,8 +143,9 @@ impl Control {
         &self.0.database
     }
 
-    pub fn ceph(&self) -> &Cluster {
-        &self.0.ceph
+    /// The connection to Ceph as it is now; do not keep it, another may take its place.
+    pub fn ceph(&self) -> Arc<dyn Storage> {
+        Arc::clone(&self.0.ceph)
     }
 
     pub fn clock(&self) -> &dyn Clock {

@@ -76,7 +76,7 @@ async fn nobody_names(control: &Control, entry: &TrashEntry) -> bool {
 /// Is this in the trash although an image still has it as its data?
 async fn is_data_of(control: &Control, entry: &TrashEntry, image: ImageId) -> bool {
     let pool = control.ceph().pool(&control.settings().images_pool);
-    match pool.info(image_name(image).as_str()).await {
+    match pool.info(image_name(image).into()).await {
         Ok(Some(current)) => current.id == entry.id,
         // Nothing has the image's name: somebody moved its data here by hand, and may want it back.
         Ok(None) | Err(_) => true,

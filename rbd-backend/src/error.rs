@@ -127,6 +127,17 @@ impl fmt::Display for Reason {
 }
 
 impl Error {
+    /// An error of another [`Storage`](crate::Storage).
+    pub fn new(action: &'static str, effect: Effect, pool: Option<&str>, object: Option<String>, reason: Reason) -> Error {
+        Attempt { action, effect, pool: pool.map(Arc::from), object }.error(reason)
+    }
+
+    /// This very client is on the blocklist: nothing that it asks for is done any more, and what it asked for before may
+    /// or may not have been done.
+    pub fn is_fenced(&self) -> bool {
+        self.errno() == Some(libc::ESHUTDOWN)
+    }
+
     /// What a caller may do about it.
     pub fn class(&self) -> Class {
         match &self.reason {

@@ -13,7 +13,7 @@ use cuttle_model::fault::FaultKind;
 use cuttle_model::ids::{ImageId, OperationId, ProjectId};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::operation::{OperationKind, OperationStatus, Subject};
-use cuttle_rbd_backend::{FreshImage, ImageWriter, Metadata, WriterOptions};
+use cuttle_rbd_backend::{FreshImage, Metadata, WriteImage, WriterOptions};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use md5::Md5;
@@ -179,8 +179,8 @@ async fn receive(
     let name = image_name(state.image_id);
     // The image was made for this upload a moment ago; what is all zeroes need not be written.
     let options = WriterOptions { fresh: FreshImage::Yes, ..WriterOptions::default() };
-    let mut writer = pool.open_writer(name.as_str(), options).await?;
-    let written = write_stream(&mut writer, state.expected_bytes, data).await;
+    let mut writer = pool.open_writer(name.into(), options).await?;
+    let written = write_stream(writer.as_mut(), state.expected_bytes, data).await;
     // The image is closed in any case: it goes to the trash or gets its snapshot next.
     let finished = writer.finish().await;
     let received = written?;
@@ -189,7 +189,7 @@ async fn receive(
 }
 
 async fn write_stream(
-    writer: &mut ImageWriter,
+    writer: &mut dyn WriteImage,
     expected: Option<u64>,
     data: &mut BoxStream<'static, Result<Bytes, String>>,
 ) -> Result<Received, ImportError> {
@@ -232,8 +232,8 @@ async fn take_snapshot(context: &Context, state: &mut Import) -> Result<(), Step
     let control = &context.control;
     let pool = control.ceph().pool(&control.settings().images_pool);
     let name = image_name(state.image_id);
-    pool.create_snapshot(name.as_str(), IMAGE_SNAPSHOT).await?;
-    pool.protect_snapshot(name.as_str(), IMAGE_SNAPSHOT).await?;
+    pool.create_snapshot(name.as_str().into(), IMAGE_SNAPSHOT).await?;
+    pool.protect_snapshot(name.into(), IMAGE_SNAPSHOT).await?;
     Ok(())
 }
 

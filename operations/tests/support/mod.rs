@@ -91,7 +91,7 @@ impl World {
             ceph.create_pool(pool, PoolUse::Images).await.unwrap();
         }
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
-        Control::new(Parts { database, ceph, clock, ids, settings: self.settings.clone() })
+        Control::new(Parts { database, ceph: Arc::new(ceph), clock, ids, settings: self.settings.clone() })
     }
 
     async fn host(&self, control: &Control) -> HostId {
@@ -222,7 +222,7 @@ impl Life {
     /// The RBD image of the instance's disk, if there is one under its name.
     pub fn disk(&self, id: InstanceId) -> Option<String> {
         let name = cuttle_model::disk::root_disk_name(id);
-        self.block_on(async { self.control.ceph().pool(DISKS).info(name.as_str()).await.unwrap() }).map(|info| info.id)
+        self.block_on(async { self.control.ceph().pool(DISKS).info(name.into()).await.unwrap() }).map(|info| info.id)
     }
 
     /// Is the instance's disk in the trash?
@@ -236,7 +236,7 @@ impl Life {
     /// Is there data of the image?
     pub fn has_data(&self, image: &Image) -> bool {
         let name = cuttle_model::disk::image_name(image.id);
-        self.block_on(async { self.control.ceph().pool(IMAGES).info(name.as_str()).await.unwrap() }).is_some()
+        self.block_on(async { self.control.ceph().pool(IMAGES).info(name.into()).await.unwrap() }).is_some()
     }
 
     /// How much of the host is claimed: virtual CPUs and MiB.

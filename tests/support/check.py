@@ -109,6 +109,7 @@ def clippy(run: Run, log: Path) -> Count:
 def unit(run: Run, log: Path) -> Count:
     count = cargo_test(run, log, "--workspace", "--lib", "--bins")
     count.add(cargo_test(run, log, "-p", "cuttle-tests", "--test", "house"))
+    count.add(cargo_test(run, log, "-p", "cuttle-formats", "--test", "*"))
     return count
 
 

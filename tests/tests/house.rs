@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 /// Crates of ours that each crate may depend on. What is not listed is forbidden.
 const ARROWS: &[(&str, &[&str])] = &[
     ("cuttle-model", &[]),
+    ("cuttle-formats", &[]),
     ("cuttle-scheduler", &["cuttle-model"]),
     ("cuttle-compute-protocol", &["cuttle-model"]),
     ("cuttle-rbd-backend", &["cuttle-model"]),
@@ -17,7 +18,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cuttle-compute", &["cuttle-model", "cuttle-compute-protocol", "cuttle-rbd-backend"]),
     (
         "cuttle-operations",
-        &["cuttle-model", "cuttle-scheduler", "cuttle-database", "cuttle-rbd-backend", "cuttle-compute-protocol"],
+        &[
+            "cuttle-model",
+            "cuttle-formats",
+            "cuttle-scheduler",
+            "cuttle-database",
+            "cuttle-rbd-backend",
+            "cuttle-compute-protocol",
+        ],
     ),
     (
         "cuttle-api",

@@ -18,6 +18,7 @@ mod attempt;
 mod clients;
 mod commands;
 mod connect;
+mod control_nodes;
 mod error;
 mod events;
 mod flavors;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 pub use clients::Clients;
 pub use commands::{Commands, ReportStored};
 pub use connect::{Options, connect};
+pub use control_nodes::ControlNodes;
 pub use error::{Cause, Error};
 pub use events::{Event, Events};
 pub use flavors::{FlavorQuery, Flavors, Inserted};
@@ -44,7 +46,8 @@ pub use images::{ImageQuery, ImageSort, Images};
 pub use instances::{Insertion, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection};
 pub use migration::Schema;
 pub use operations::{
-    Begin, Begun, EndOperation, JournalEntry, LeaseGuard, Mark, Operations, StepEnd, SubjectEnd, WhenBusy, Written,
+    Begin, Begun, EndOperation, JournalEntry, LeaseGuard, Mark, OperationQuery, Operations, StepEnd, SubjectEnd, WhenBusy,
+    Written,
 };
 
 /// What is done by a database call that cannot be done now.
@@ -52,7 +55,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// All that the control plane keeps.
 pub trait Store:
-    Instances + Operations + Commands + Clients + Hosts + Flavors + Images + Identity + Events + Schema + Send + Sync
+    Instances + Operations + ControlNodes + Commands + Clients + Hosts + Flavors + Images + Identity + Events + Schema + Send + Sync
 {
 }
 

@@ -18,8 +18,14 @@ pub trait Schema {
 /// Number, name and text.
 type Script = (i64, &'static str, &'static str);
 
-pub(crate) const SQLITE: &[Script] = &[(1, "initial", include_str!("../migrations/sqlite/0001_initial.sql"))];
-pub(crate) const POSTGRES: &[Script] = &[(1, "initial", include_str!("../migrations/postgres/0001_initial.sql"))];
+pub(crate) const SQLITE: &[Script] = &[
+    (1, "initial", include_str!("../migrations/sqlite/0001_initial.sql")),
+    (2, "control_nodes", include_str!("../migrations/sqlite/0002_control_nodes.sql")),
+];
+pub(crate) const POSTGRES: &[Script] = &[
+    (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
+    (2, "control_nodes", include_str!("../migrations/postgres/0002_control_nodes.sql")),
+];
 
 pub(crate) fn migrator(scripts: &[Script]) -> Migrator {
     let migration = |(number, name, text): &Script| {

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use cuttle_model::clock::Timestamp;
 use cuttle_model::fault::Fault;
-use cuttle_model::ids::{ControlNodeId, OperationId};
+use cuttle_model::ids::{ControlNodeId, OperationId, ProjectId, RequestId};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, Task};
-use cuttle_model::operation::{Direction, Operation, OperationStatus, StepRecord, StepResult, Subject};
+use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStatus, Progress, StepRecord, StepResult, Subject};
 
 use crate::Result;
 
@@ -22,16 +22,21 @@ pub trait Operations {
     /// The operations of a subject, newest first.
     async fn list_operations(&self, subject: Subject) -> Result<Vec<Operation>>;
 
+    /// Operations, newest first; one query whatever is asked for.
+    async fn find_operations(&self, query: &OperationQuery) -> Result<Vec<Operation>>;
+
     /// The attempts at steps of these operations, by operation and in order; one query.
     async fn list_steps(&self, operations: &[OperationId]) -> Result<Vec<(OperationId, StepRecord)>>;
 
-    /// Takes operations that are active and whose lease is missing or has run out at `now`, at the
-    /// most `limit`, the oldest first; counts their leases' epochs up. One that is being written at
-    /// that moment may be left for the next time.
+    /// Takes operations that are active and whose lease is missing, or has run out at `now`, or is of a node that was
+    /// fenced; at the most `limit`, the oldest first; counts their leases' epochs up. A lease of another node that was
+    /// not fenced is left alone however old it is. One that is being written at that moment may be left for the next
+    /// time.
     async fn take_operations(&self, owner: ControlNodeId, now: Timestamp, until: Timestamp, limit: u32)
     -> Result<Vec<Operation>>;
 
-    /// Prolongs the leases that `owner` still holds, also those whose time is over and that nobody took; answers which those are. One statement.
+    /// Prolongs the leases that `owner` still holds, also those whose time is over and that nobody took; answers which
+    /// those are. None if it is condemned. One statement.
     async fn renew_leases(&self, owner: ControlNodeId, operations: &[OperationId], until: Timestamp) -> Result<Vec<OperationId>>;
 
     /// Gives every lease of `owner` back, so that others need not wait for its end.
@@ -46,12 +51,33 @@ pub trait Operations {
     /// changed leaves everything as it was ([`Written::Stale`]).
     async fn end_operation(&self, end: &EndOperation) -> Result<Written>;
 
+    /// Writes how far an attempt at a step is, if the lease is still held; false if it is not.
+    async fn note_progress(&self, guard: LeaseGuard, sequence: u32, progress: Progress) -> Result<bool>;
+
+    /// Asks an operation to stop where it is and undo; false if there is none at work with this id.
+    async fn cancel_operation(&self, id: OperationId) -> Result<bool>;
+
     /// Is it asked to stop?
     async fn is_cancelled(&self, id: OperationId) -> Result<bool>;
 
     /// Removes operations, with their steps, that ended before this time and whose subject is
     /// deleted; answers how many.
     async fn purge_operations(&self, ended_before: Timestamp) -> Result<u64>;
+}
+
+/// Which operations to list.
+#[derive(Debug, Clone, Default)]
+pub struct OperationQuery {
+    /// Empty: of any status.
+    pub statuses: Vec<OperationStatus>,
+    /// Empty: of any kind.
+    pub kinds: Vec<OperationKind>,
+    pub subject: Option<Subject>,
+    pub project: Option<ProjectId>,
+    pub request: Option<RequestId>,
+    /// The last operation of the page before.
+    pub marker: Option<OperationId>,
+    pub limit: Option<u32>,
 }
 
 /// An operation to begin.

@@ -99,6 +99,11 @@ impl OperationStatus {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
+    /// Not ended yet.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Waiting | Self::Running | Self::Undoing)
+    }
+
     /// Being worked on: at most one operation of a subject is.
     pub fn is_active(self) -> bool {
         matches!(self, Self::Running | Self::Undoing)
@@ -138,6 +143,21 @@ pub struct Lease {
     pub until: Timestamp,
 }
 
+/// A control node's run, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlNode {
+    pub id: ControlNodeId,
+    /// What to fence so that it can write to Ceph no more, each as `ip:port/nonce`.
+    pub addresses: Vec<String>,
+    pub started_at: Timestamp,
+    /// When it was last heard of.
+    pub seen_at: Timestamp,
+    /// Since when others are fencing it.
+    pub condemned_at: Option<Timestamp>,
+    /// Since when Ceph takes nothing of it any more.
+    pub fenced_at: Option<Timestamp>,
+}
+
 /// One attempt at one step, or at its undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
@@ -151,6 +171,17 @@ pub struct StepRecord {
     pub result: Option<StepResult>,
     /// What went wrong.
     pub message: Option<String>,
+    /// How far it is, for steps that take long.
+    pub progress: Option<Progress>,
+}
+
+/// How far a long step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// In units of the step's own: bytes, where it moves data.
+    pub done: u64,
+    /// How much it will be, where that is known.
+    pub total: Option<u64>,
 }
 
 /// Was the step done or undone?

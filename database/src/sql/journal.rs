@@ -2,10 +2,11 @@
 
 use cuttle_model::fault::Fault;
 use cuttle_model::ids::OperationId;
-use cuttle_model::operation::{Direction, StepRecord, StepResult};
+use cuttle_model::operation::{Direction, Progress, StepRecord, StepResult};
 
 use super::row::Columns;
 use super::{Attempt, Handle, Row, Tx, bind, changed};
+use crate::events::Event;
 use crate::operations::{JournalEntry, LeaseGuard, StepEnd, Written};
 
 const TABLE: &str = "operation_steps";
@@ -24,6 +25,31 @@ impl Handle {
         }
         tx.commit().await?;
         Ok(Written::Done)
+    }
+}
+
+impl Handle {
+    pub(super) async fn progress_once(&self, guard: LeaseGuard, sequence: u32, progress: Progress) -> Attempt<bool> {
+        const PROGRESS: &str = "UPDATE operation_steps SET progress_done = $4, progress_total = $5 \
+             WHERE operation_id = $1 AND sequence = $3 AND EXISTS (SELECT 1 FROM operations \
+             WHERE id = $1 AND lease_epoch = $2 AND lease_owner IS NOT NULL AND status IN ('running', 'undoing'))";
+        let number = |units: u64| i64::try_from(units).unwrap_or(i64::MAX);
+        let query = sqlx::query(PROGRESS)
+            .bind(guard.operation.to_string())
+            .bind(guard.epoch)
+            .bind(i64::from(sequence))
+            .bind(number(progress.done))
+            .bind(progress.total.map(number));
+        changed(query, self.writer()).await
+    }
+
+    pub(super) async fn cancel_once(&self, id: OperationId) -> Attempt<bool> {
+        const CANCEL: &str = "UPDATE operations SET cancel_requested = 1 WHERE id = $1 AND status = 'running'";
+        let mut tx = self.begin().await?;
+        let found = changed(sqlx::query(CANCEL).bind(id.to_string()), tx.connection()).await?;
+        tx.announce(Event::Cancelled(id));
+        tx.commit().await?;
+        Ok(found)
     }
 }
 
@@ -82,6 +108,8 @@ async fn begin_step(tx: &mut Tx, operation: OperationId, begun: &StepRecord) -> 
 pub(super) fn read_step(row: &Row) -> Attempt<(OperationId, StepRecord)> {
     let columns = Columns::new(TABLE, "operation_id", row);
     let direction = |word: &str| [Direction::Do, Direction::Undo].into_iter().find(|direction| direction.as_str() == word);
+    let done = columns.maybe("progress_done", Columns::number)?;
+    let total = columns.maybe("progress_total", Columns::number)?;
     let record = StepRecord {
         sequence: columns.number("sequence")?,
         name: columns.string("name")?,
@@ -90,6 +118,7 @@ pub(super) fn read_step(row: &Row) -> Attempt<(OperationId, StepRecord)> {
         finished_at: columns.maybe("finished_at", Columns::time)?,
         result: columns.maybe("result", |columns, column| columns.word(column, StepResult::from_word))?,
         message: columns.maybe("message", Columns::string)?,
+        progress: done.map(|done| Progress { done, total }),
     };
     Ok((columns.parsed("operation_id")?, record))
 }

@@ -1,7 +1,7 @@
 //! Leases: who works on an operation, and the guard that a write of a worker names.
 //!
 //! A lease is held from when its operation is taken until it is taken again, given back, or the
-//! operation ends. That its time is over only allows others to take it.
+//! operation ends. That its time is over only allows others to fence its owner, and then to take it.
 
 use cuttle_model::clock::Timestamp;
 use cuttle_model::ids::{ControlNodeId, OperationId};
@@ -24,7 +24,9 @@ impl Handle {
         const TAKE: &str = concat!(
             "UPDATE operations SET lease_owner = $1, lease_until = $3, lease_epoch = lease_epoch + 1 WHERE id IN (\
              SELECT id FROM operations \
-             WHERE status IN ('running', 'undoing') AND (lease_until IS NULL OR lease_until <= $2) \
+             WHERE status IN ('running', 'undoing') AND (lease_until IS NULL \
+             OR lease_owner IN (SELECT id FROM control_nodes WHERE fenced_at IS NOT NULL) \
+             OR (lease_until <= $2 AND (lease_owner = $1 OR lease_owner NOT IN (SELECT id FROM control_nodes)))) \
              ORDER BY started_at, id LIMIT $4",
             skip_locked!(),
             ") RETURNING ",
@@ -50,6 +52,7 @@ impl Handle {
         let mut sql = QueryBuilder::new("UPDATE operations SET lease_until = ");
         sql.push_bind(until.as_micros());
         sql.push(" WHERE status IN ('running', 'undoing') AND lease_owner = ").push_bind(owner.to_string());
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM control_nodes WHERE id = lease_owner AND condemned_at IS NOT NULL)");
         page::push_among(&mut sql, "id", operations.iter().map(|id| id.to_string()));
         sql.push(" RETURNING id");
         let rows = sql.build().fetch_all(self.writer()).await?;

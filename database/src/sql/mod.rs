@@ -12,6 +12,7 @@ mod begin;
 mod bind;
 mod clients;
 mod commands;
+mod control_nodes;
 mod end;
 mod flavors;
 mod hosts;
@@ -26,6 +27,7 @@ mod leases;
 #[cfg(test)]
 #[allow(dead_code)]
 pub(super) mod lists;
+mod operation_list;
 mod operations;
 mod page;
 mod row;

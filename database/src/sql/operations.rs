@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use cuttle_model::clock::Timestamp;
 use cuttle_model::ids::{ControlNodeId, OperationId, RequestId};
-use cuttle_model::operation::{Lease, Operation, OperationKind, OperationStatus, StepRecord, Subject};
+use cuttle_model::operation::{Lease, Operation, OperationKind, OperationStatus, Progress, StepRecord, Subject};
 use sqlx::QueryBuilder;
 
 use super::row::Columns;
-use super::{Attempt, Handle, Row, Tx, attempt, bind, journal, page, subject};
+use super::{Attempt, Handle, Row, Tx, attempt, bind, journal, operation_list, page, subject};
 use crate::Result;
-use crate::operations::{Begin, Begun, EndOperation, JournalEntry, Operations, Written};
+use crate::operations::{Begin, Begun, EndOperation, JournalEntry, LeaseGuard, OperationQuery, Operations, Written};
 
 const TABLE: &str = "operations";
 
@@ -52,10 +52,19 @@ impl Operations for Handle {
         .await
     }
 
+    async fn find_operations(&self, query: &OperationQuery) -> Result<Vec<Operation>> {
+        attempt("list operations", || async move {
+            let rows = operation_list::select(query).build().fetch_all(self.reader()).await?;
+            rows.iter().map(read).collect()
+        })
+        .await
+    }
+
     async fn list_steps(&self, operations: &[OperationId]) -> Result<Vec<(OperationId, StepRecord)>> {
         attempt("list an operation's steps", || async move {
             let mut sql = QueryBuilder::new(
-                "SELECT operation_id, sequence, name, direction, started_at, finished_at, result, message \
+                "SELECT operation_id, sequence, name, direction, started_at, finished_at, result, message, \
+                 progress_done, progress_total \
                  FROM operation_steps WHERE 1 = 1",
             );
             page::push_among(&mut sql, "operation_id", operations.iter().map(|id| id.to_string()));
@@ -90,6 +99,14 @@ impl Operations for Handle {
 
     async fn end_operation(&self, end: &EndOperation) -> Result<Written> {
         attempt("end an operation", || self.end_once(end)).await
+    }
+
+    async fn note_progress(&self, guard: LeaseGuard, sequence: u32, progress: Progress) -> Result<bool> {
+        attempt("note a step's progress", || self.progress_once(guard, sequence, progress)).await
+    }
+
+    async fn cancel_operation(&self, id: OperationId) -> Result<bool> {
+        attempt("cancel an operation", || self.cancel_once(id)).await
     }
 
     async fn is_cancelled(&self, id: OperationId) -> Result<bool> {

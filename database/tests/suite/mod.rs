@@ -3,6 +3,7 @@
 mod clients;
 mod commands;
 pub mod concurrency;
+mod control_nodes;
 mod ends;
 mod flavors;
 mod hosts;
@@ -11,6 +12,7 @@ mod images;
 mod instance_lists;
 mod instances;
 mod leases;
+mod operation_lists;
 mod operations;
 mod round_trips;
 mod schema;

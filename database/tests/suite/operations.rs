@@ -78,6 +78,7 @@ fn step(sequence: u32, name: &str) -> StepRecord {
         finished_at: None,
         result: None,
         message: None,
+        progress: None,
     }
 }
 

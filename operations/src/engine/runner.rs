@@ -174,6 +174,7 @@ impl<S: Steps> Runner<S> {
                 finished_at: None,
                 result: None,
                 message: None,
+                progress: None,
             }),
         };
         let database = self.context.control.database();

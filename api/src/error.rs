@@ -211,7 +211,7 @@ fn body(service: Service, status: StatusCode, message: &str) -> Value {
     let (code, title) = (status.as_u16(), status.canonical_reason().unwrap_or("Error"));
     match service {
         Service::Compute => json!({ compute_name(status): { "code": code, "message": message } }),
-        Service::Identity => json!({ "error": { "code": code, "message": message, "title": title } }),
+        Service::Identity | Service::Operator => json!({ "error": { "code": code, "message": message, "title": title } }),
         Service::Image => json!({ "code": code, "message": message, "title": title }),
     }
 }

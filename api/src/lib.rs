@@ -4,6 +4,7 @@
 //! ```text
 //! web/        what every route shares: shapes of errors, tokens, bodies, queries, the route table
 //! identity/   /identity/v3    image/   /image/v2    compute/   /compute/v2.1
+//! operator/   /operator/v1: what OpenStack has no API for
 //! agents/     the hosts' agents: TLS, bearer tokens, a stream of commands
 //! init/       what `cuttle-api init` prepares
 //! ```
@@ -25,6 +26,7 @@ pub mod identity;
 pub mod image;
 pub mod init;
 pub mod logging;
+pub mod operator;
 pub mod public;
 pub mod serve;
 pub mod shared;

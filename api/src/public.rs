@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::shared::{Controlled, Shared};
 use crate::web::request_id::identify;
 use crate::web::routes::{Route, Service};
-use crate::{compute, identity, image};
+use crate::{compute, identity, image, operator};
 
 /// All services, with all their routes.
 pub fn router(state: Controlled) -> Router {
@@ -19,22 +19,25 @@ pub fn router(state: Controlled) -> Router {
         .merge(compute::controlled_routes(&shared).with_state(state.clone()));
     let image =
         image::plain_routes(&shared).with_state(shared.clone()).merge(image::controlled_routes(&shared).with_state(state));
-    assemble(&shared, compute.into_router(), image.into_router())
+    let operator = operator::plain_routes(&shared).with_state(shared.clone());
+    assemble(&shared, compute.into_router(), image.into_router(), operator.into_router())
 }
 
 /// The services without what needs Ceph.
 pub fn router_without_ceph(shared: &Shared) -> Router {
     let compute = compute::plain_routes(shared).with_state(shared.clone());
     let image = image::plain_routes(shared).with_state(shared.clone());
-    assemble(shared, compute.into_router(), image.into_router())
+    let operator = operator::plain_routes(shared).with_state(shared.clone());
+    assemble(shared, compute.into_router(), image.into_router(), operator.into_router())
 }
 
-fn assemble(shared: &Shared, compute: Router, image: Router) -> Router {
+fn assemble(shared: &Shared, compute: Router, image: Router, operator: Router) -> Router {
     let identity = identity::routes(shared).with_state(shared.clone()).into_router();
     Router::new()
         .nest_service(Service::Identity.prefix(), identity::service(shared, identity))
         .nest_service(Service::Compute.prefix(), compute::service(shared, compute))
         .nest_service(Service::Image.prefix(), image::service(shared, image))
+        .nest_service(Service::Operator.prefix(), operator::service(operator))
         .fallback(nothing)
         .layer(from_fn_with_state(shared.clone(), identify))
 }
@@ -58,6 +61,7 @@ pub fn table(shared: &Shared) -> Vec<Route> {
     table.extend_from_slice(image::root_routes(shared).table());
     table.extend_from_slice(image::plain_routes(shared).table());
     table.extend_from_slice(image::controlled_routes(shared).table());
+    table.extend_from_slice(operator::plain_routes(shared).table());
     table.sort_by(|a, b| (a.service, &a.path, a.method.as_str()).cmp(&(b.service, &b.path, b.method.as_str())));
     table
 }

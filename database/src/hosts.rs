@@ -28,6 +28,11 @@ pub trait Hosts {
     /// All hosts by name.
     async fn list_hosts(&self) -> Result<Vec<Host>>;
 
+    /// All hosts by name, with what is claimed of them; one query.
+    async fn list_hosts_with_usage(&self) -> Result<Vec<Candidate>>;
+
+    async fn find_host_with_usage(&self, name: &HostName) -> Result<Option<Candidate>>;
+
     /// All hosts that said hello, with what is claimed of them; one query.
     async fn candidates(&self) -> Result<Vec<Candidate>>;
 

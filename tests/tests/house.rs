@@ -38,12 +38,18 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cuttle-operations",
         ],
     ),
+    // The operator's command speaks HTTP and knows nothing of ours.
+    ("cuttle-cli", &[]),
 ];
 
 /// Libraries that one crate alone may depend on.
 const OWNED: &[(&str, &[&str])] = &[
     ("sqlx", &["cuttle-database"]),
     ("axum", &["cuttle-api"]),
+    ("clap_complete", &["cuttle-cli"]),
+    ("comfy-table", &["cuttle-cli"]),
+    ("indicatif", &["cuttle-cli"]),
+    ("reqwest", &["cuttle-cli", "cuttle-tests"]),
     ("virt", &["cuttle-compute"]),
     ("virt-sys", &["cuttle-compute"]),
 ];

@@ -25,6 +25,7 @@ fn entry(service: Service, region: &str, address: &Address) -> Value {
         Service::Identity => ("identity", "keystone", "/identity/v3"),
         Service::Compute => ("compute", "nova", "/compute/v2.1"),
         Service::Image => ("image", "glance", "/image"),
+        Service::Operator => ("cuttle-operator", "cuttle", "/operator/v1"),
     };
     let endpoint = |interface: &str| {
         json!({

@@ -9,7 +9,7 @@ use cuttle_model::ids::{RandomIds, UserId};
 use super::{Cloud, send};
 use crate::web::routes::Access::{self, Admin, Member, Public, Reader, Token};
 use crate::web::routes::{Route, Routes};
-use crate::{compute, identity, image, public};
+use crate::{compute, identity, image, operator, public};
 
 /// What is meant, written by hand: a route whose access changes by accident fails here.
 const MEANT: &[(&str, &str, Access)] = &[
@@ -59,6 +59,10 @@ const MEANT: &[(&str, &str, Access)] = &[
     ("GET", "/image/v2/schemas/image", Token),
     ("GET", "/image/v2/schemas/images", Token),
     ("GET", "/image/versions", Public),
+    ("GET", "/operator/v1/hosts", Admin),
+    ("GET", "/operator/v1/hosts/{name}", Admin),
+    ("POST", "/operator/v1/hosts/{name}/disable", Admin),
+    ("POST", "/operator/v1/hosts/{name}/enable", Admin),
 ];
 
 fn meant(route: &Route) -> Access {
@@ -88,13 +92,14 @@ fn shadows(cloud: &Cloud) -> Vec<(Router, Vec<Route>)> {
         shadow(compute::controlled_routes(shared)),
         shadow(image::plain_routes(shared)),
         shadow(image::controlled_routes(shared)),
+        shadow(operator::plain_routes(shared)),
     ]
 }
 
 /// The path below the service's version, with something in place of ids.
 fn below_version(path: &str) -> String {
     let rest = path.trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or("");
-    format!("/{}", rest.replace("{id}", "8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b"))
+    format!("/{}", rest.replace("{id}", "8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b").replace("{name}", "host1"))
 }
 
 #[tokio::test]

@@ -10,8 +10,12 @@ const END: &str = "<!-- end of generated -->\n";
 
 fn tables(routes: &[crate::web::routes::Route]) -> String {
     let mut text = format!("\nCompute microversions: {} to {}.\n", Microversion::MIN, Microversion::MAX);
-    for (service, title) in [(Service::Identity, "Identity v3"), (Service::Compute, "Compute v2.1"), (Service::Image, "Image v2")]
-    {
+    for (service, title) in [
+        (Service::Identity, "Identity v3"),
+        (Service::Compute, "Compute v2.1"),
+        (Service::Image, "Image v2"),
+        (Service::Operator, "Operator v1 (Cuttle's own)"),
+    ] {
         text += &format!("\n### {title}\n\n| method | path | who |\n|---|---|---|\n");
         for route in routes.iter().filter(|route| route.service == service) {
             text += &format!("| {} | `{}` | {} |\n", route.method, route.path, route.access.as_str());

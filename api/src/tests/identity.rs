@@ -31,7 +31,7 @@ async fn a_password_gives_a_token_with_implied_roles_and_the_catalog() {
     let token = &answer.body["token"];
     assert_eq!(names(&token["roles"], "name"), ["member", "reader"]);
     assert_eq!(token["project"]["id"], project.id.to_string());
-    assert_eq!(names(&token["catalog"], "type"), ["identity", "compute", "image"]);
+    assert_eq!(names(&token["catalog"], "type"), ["identity", "compute", "image", "cuttle-operator"]);
     for service in token["catalog"].as_array().unwrap() {
         assert_eq!(names(&service["endpoints"], "interface"), ["public", "internal", "admin"]);
     }

@@ -6,6 +6,7 @@ mod compute;
 mod documentation;
 mod identity;
 mod image;
+mod operator;
 
 use std::sync::Arc;
 use std::time::Duration;

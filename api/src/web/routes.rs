@@ -16,11 +16,13 @@ pub enum Service {
     Identity,
     Compute,
     Image,
+    /// What OpenStack has no API for: the `cuttle` command's.
+    Operator,
 }
 
 impl Service {
     /// All of them, in the order of the catalog.
-    pub const ALL: [Self; 3] = [Self::Identity, Self::Compute, Self::Image];
+    pub const ALL: [Self; 4] = [Self::Identity, Self::Compute, Self::Image, Self::Operator];
 
     /// Where it is on the listener.
     pub fn prefix(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Service {
             Self::Identity => "/identity",
             Self::Compute => "/compute",
             Self::Image => "/image",
+            Self::Operator => "/operator",
         }
     }
 }

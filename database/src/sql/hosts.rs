@@ -21,6 +21,21 @@ macro_rules! host_columns {
     };
 }
 
+/// Hosts with what is claimed of them.
+macro_rules! usages {
+    () => {
+        concat!(
+            "SELECT ",
+            host_columns!(),
+            ", COALESCE(taken.instances, 0) AS instances, COALESCE(taken.vcpus, 0) AS vcpus, \
+             COALESCE(taken.ram_mib, 0) AS ram_mib FROM hosts LEFT JOIN (\
+             SELECT host_id, COUNT(*) AS instances, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
+             CAST(SUM(ram_mib) AS BIGINT) AS ram_mib FROM claims GROUP BY host_id\
+             ) AS taken ON taken.host_id = hosts.id"
+        )
+    };
+}
+
 #[async_trait]
 impl Hosts for Handle {
     async fn insert_host(&self, host: &Host, token_sha256: &[u8; 32]) -> Result<Inserted> {
@@ -93,16 +108,26 @@ impl Hosts for Handle {
         .await
     }
 
+    async fn list_hosts_with_usage(&self) -> Result<Vec<Candidate>> {
+        const LIST: &str = concat!(usages!(), " ORDER BY name");
+        attempt("list hosts and what is claimed of them", || async move {
+            let rows = sqlx::query(LIST).fetch_all(self.reader()).await?;
+            rows.iter().map(read_candidate).collect()
+        })
+        .await
+    }
+
+    async fn find_host_with_usage(&self, name: &HostName) -> Result<Option<Candidate>> {
+        const FIND: &str = concat!(usages!(), " WHERE name = $1");
+        attempt("find a host and what is claimed of it", || async move {
+            let row = sqlx::query(FIND).bind(name.as_str().to_owned()).fetch_optional(self.reader()).await?;
+            row.as_ref().map(read_candidate).transpose()
+        })
+        .await
+    }
+
     async fn candidates(&self) -> Result<Vec<Candidate>> {
-        const LIST: &str = concat!(
-            "SELECT ",
-            host_columns!(),
-            ", COALESCE(taken.instances, 0) AS instances, COALESCE(taken.vcpus, 0) AS vcpus, \
-             COALESCE(taken.ram_mib, 0) AS ram_mib FROM hosts LEFT JOIN (\
-             SELECT host_id, COUNT(*) AS instances, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
-             CAST(SUM(ram_mib) AS BIGINT) AS ram_mib FROM claims GROUP BY host_id\
-             ) AS taken ON taken.host_id = hosts.id WHERE resources IS NOT NULL ORDER BY name"
-        );
+        const LIST: &str = concat!(usages!(), " WHERE resources IS NOT NULL ORDER BY name");
         attempt("list hosts and their claims", || async move {
             let rows = sqlx::query(LIST).fetch_all(self.reader()).await?;
             rows.iter().map(read_candidate).collect()

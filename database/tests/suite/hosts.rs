@@ -59,6 +59,11 @@ async fn a_host_is_a_candidate_once_it_said_hello() {
         ..said.clone()
     };
     assert_eq!(candidates[0].host, expected);
+    let with_usage = lab.database.list_hosts_with_usage().await.unwrap();
+    let seen: Vec<_> = with_usage.iter().map(|found| (found.host.name.as_str(), found.usage.instances)).collect();
+    assert_eq!(seen, [("host1", 0), ("host2", 2)]);
+    assert_eq!(lab.database.find_host_with_usage(&said.name).await.unwrap().as_ref(), Some(&candidates[0]));
+    assert_eq!(lab.database.find_host_with_usage(&rows::host("host9").name).await.unwrap(), None);
     let names: Vec<_> = lab.database.list_hosts().await.unwrap().into_iter().map(|host| host.name.to_string()).collect();
     assert_eq!(names, ["host1", "host2"]);
 

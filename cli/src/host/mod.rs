@@ -1,0 +1,38 @@
+//! `cuttle host`: compute hosts.
+
+mod administer;
+mod list;
+mod show;
+mod wire;
+
+use clap::Subcommand;
+
+use crate::session::Session;
+use crate::{Done, Error};
+
+#[derive(Debug, Subcommand)]
+pub enum HostCommand {
+    /// List all hosts with what is claimed of them.
+    List,
+    /// Show a host.
+    Show { name: String },
+    /// Take a host out of placement. Its instances run on.
+    Disable {
+        name: String,
+        /// Why, for those who look at it later.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Put a host back into placement.
+    Enable { name: String },
+}
+
+/// Carries out a verb.
+pub async fn run(session: &Session, command: HostCommand) -> Result<Done, Error> {
+    match command {
+        HostCommand::List => list::run(session).await,
+        HostCommand::Show { name } => show::run(session, &name).await,
+        HostCommand::Disable { name, reason } => administer::disable(session, &name, reason).await,
+        HostCommand::Enable { name } => administer::enable(session, &name).await,
+    }
+}

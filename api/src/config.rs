@@ -1,7 +1,7 @@
 //! The configuration file, `/etc/cuttle/api.toml`. Unknown keys are refused, so that a misspelt one is
 //! not silently without effect. Passwords are not in it, only the files that hold them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use cuttle_operations::Settings;
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use serde::Deserialize;
+
+use crate::shared::Limits;
 
 /// The configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,8 @@ pub struct Public {
     pub listen: SocketAddr,
     /// What catalogs and links say; without it, what the client used.
     pub url: Option<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// The agents' listener.
@@ -95,6 +99,12 @@ pub struct Identity {
     /// Read by `init` only.
     pub admin_password_file: PathBuf,
     pub token_lifetime_seconds: u64,
+    /// How long what a token grants is remembered: the longest time that one which another node has
+    /// voided may be let in if that node's word was lost.
+    pub token_cache_seconds: u64,
+    pub token_cache_entries: usize,
+    /// Wrong passwords a minute for one user from one address; 0 limits nothing.
+    pub failed_logins_per_minute: u16,
 }
 
 /// What is logged, to the standard error.
@@ -120,7 +130,7 @@ fn connections() -> u32 {
 
 impl Default for Public {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8774)), url: None }
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 8774)), url: None, trusted_proxies: Vec::new() }
     }
 }
 
@@ -154,6 +164,9 @@ impl Default for Identity {
             admin_project: "admin".into(),
             admin_password_file: "/etc/cuttle/admin-password".into(),
             token_lifetime_seconds: 86_400,
+            token_cache_seconds: 10,
+            token_cache_entries: 10_000,
+            failed_logins_per_minute: 10,
         }
     }
 }
@@ -175,6 +188,18 @@ impl Config {
 impl Identity {
     pub fn token_lifetime(&self) -> Duration {
         Duration::from_secs(self.token_lifetime_seconds)
+    }
+}
+
+impl Config {
+    /// How much is remembered of callers.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            token_cache_age: Duration::from_secs(self.identity.token_cache_seconds),
+            token_cache_entries: self.identity.token_cache_entries,
+            failed_logins_per_minute: self.identity.failed_logins_per_minute,
+            trusted_proxies: self.public.trusted_proxies.clone(),
+        }
     }
 }
 

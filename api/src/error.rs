@@ -43,6 +43,9 @@ pub enum ApiError {
     TooLarge { limit: u64 },
     #[error("{0}")]
     UnsupportedMediaType(String),
+    /// Too many wrong passwords.
+    #[error("Too many failed attempts. Wait {} seconds.", retry_after.as_secs())]
+    TooManyFailures { retry_after: std::time::Duration },
     /// It may work later.
     #[error("{what} cannot be reached now; try again.")]
     Unavailable {
@@ -78,6 +81,7 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -186,6 +190,9 @@ pub async fn render(service: Service, request: Request, next: Next) -> Response 
         None => return response,
     };
     let mut response = written(service, status, &message, response);
+    if let Some(ApiError::TooManyFailures { retry_after }) = failure.as_ref().map(|Failure(error)| error.as_ref()) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after.as_secs()));
+    }
     if status == StatusCode::UNAUTHORIZED {
         let challenge = format!("Keystone uri=\"{}\"", address.map(|address| address.url("/identity/v3")).unwrap_or_default());
         let challenge = HeaderValue::from_str(&challenge).unwrap_or(HeaderValue::from_static("Keystone"));

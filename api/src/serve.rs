@@ -109,7 +109,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let (public_handle, agents_handle) = (Handle::new(), Handle::new());
     let on_public = |source| StartError::Listen { address: config.public.listen, source };
     let on_agents = |source| StartError::Listen { address: config.agents.listen, source };
-    let public_service = public::router(state.clone()).into_make_service();
+    let public_service = public::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let agents_service = agents::router(state).into_make_service();
     let public_server = axum_server::from_tcp(public_listener).map_err(on_public)?.handle(public_handle.clone());
     let agents_server = axum_server::from_tcp_rustls(agents_listener, tls).map_err(on_agents)?.handle(agents_handle.clone());
@@ -145,6 +145,7 @@ fn state(config: &Config, database: Database, ceph: Cluster) -> Controlled {
         region: config.identity.region.clone(),
         token_lifetime: config.identity.token_lifetime(),
         host_down_after: Duration::from_secs(config.operations.host_down_after_seconds),
+        limits: config.limits(),
     });
     let control = Control::new(Parts { database, ceph: Arc::new(ceph), clock, ids, settings: config.operations.clone() });
     Controlled { shared, control }

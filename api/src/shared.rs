@@ -1,5 +1,6 @@
 //! What every route needs: the database, the clock, ids and a few settings. No Ceph.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +11,18 @@ use cuttle_model::ids::Ids;
 use cuttle_operations::Control;
 
 use crate::identity::passwords::Passwords;
+use crate::identity::throttle::Throttle;
+use crate::identity::tokens::cache::TokenCache;
 
 /// Shared by all routes; cloning is cheap.
 #[derive(Clone)]
-pub struct Shared(Arc<Parts>);
+pub struct Shared(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    tokens: TokenCache,
+    throttle: Throttle,
+}
 
 /// What a [`Shared`] is made of.
 pub struct Parts {
@@ -27,16 +36,53 @@ pub struct Parts {
     pub token_lifetime: Duration,
     /// A host that was silent for so long is shown as down.
     pub host_down_after: Duration,
+    pub limits: Limits,
+}
+
+/// How much is remembered of callers, and how long.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long a token that another node has voided may be let in at the most.
+    pub token_cache_age: Duration,
+    pub token_cache_entries: usize,
+    /// Wrong passwords for one user from one address; 0: any number.
+    pub failed_logins_per_minute: u16,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            token_cache_age: Duration::from_secs(10),
+            token_cache_entries: 10_000,
+            failed_logins_per_minute: 10,
+            trusted_proxies: Vec::new(),
+        }
+    }
 }
 
 impl Shared {
     pub fn new(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        let limits = &parts.limits;
+        let tokens = TokenCache::new(&parts.database, limits.token_cache_entries, limits.token_cache_age);
+        let throttle = Throttle::new(limits.failed_logins_per_minute);
+        Self(Arc::new(Inner { parts, tokens, throttle }))
+    }
+
+    /// What tokens grant.
+    pub fn tokens(&self) -> &TokenCache {
+        &self.0.tokens
+    }
+
+    /// Who may guess passwords.
+    pub fn throttle(&self) -> &Throttle {
+        &self.0.throttle
     }
 
     /// The present.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.0.parts.clock.now()
     }
 }
 
@@ -44,7 +90,7 @@ impl Deref for Shared {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
-        &self.0
+        &self.0.parts
     }
 }
 

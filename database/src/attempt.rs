@@ -41,6 +41,11 @@ impl Failure {
         matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_unique_violation())
     }
 
+    /// What it refers to does not exist.
+    pub(crate) fn is_dangling(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Database(error)) if error.is_foreign_key_violation())
+    }
+
     pub(crate) fn into_error(self, action: &'static str) -> Error {
         match self {
             Self::Sql(error) if may_work_later(&error) => Error::Unavailable { action, source: Cause::of(&error) },

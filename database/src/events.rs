@@ -5,7 +5,7 @@
 //! first, then waits, and looks again when [`Event::Resync`] comes. A receiver that lags
 //! ([`broadcast::error::RecvError::Lagged`]) has lost events as well: that is a resync too.
 
-use cuttle_model::ids::{CommandId, HostId, OperationId};
+use cuttle_model::ids::{CommandId, HostId, OperationId, ProjectId, UserId};
 use tokio::sync::broadcast;
 
 /// Something was committed.
@@ -21,6 +21,10 @@ pub enum Event {
     Ended(OperationId),
     /// This operation may begin: what it waited for has ended.
     Ready(OperationId),
+    /// What tokens of this user grant may have changed.
+    UserChanged(UserId),
+    /// What tokens for this project grant may have changed.
+    ProjectChanged(ProjectId),
     /// Events may have been lost: look at everything again.
     Resync,
 }
@@ -43,6 +47,8 @@ impl Event {
             Event::Cancelled(id) => format!("cancelled:{id}"),
             Event::Ended(id) => format!("ended:{id}"),
             Event::Ready(id) => format!("ready:{id}"),
+            Event::UserChanged(id) => format!("user:{id}"),
+            Event::ProjectChanged(id) => format!("project:{id}"),
             Event::Resync => "resync:".to_owned(),
         }
     }
@@ -55,6 +61,8 @@ impl Event {
             ("cancelled", id) => id.parse().ok().map(Event::Cancelled),
             ("ended", id) => id.parse().ok().map(Event::Ended),
             ("ready", id) => id.parse().ok().map(Event::Ready),
+            ("user", id) => id.parse().ok().map(Event::UserChanged),
+            ("project", id) => id.parse().ok().map(Event::ProjectChanged),
             _ => None,
         };
         read().unwrap_or(Event::Resync)
@@ -75,6 +83,8 @@ mod tests {
             Event::Cancelled(operation),
             Event::Ended(operation),
             Event::Ready(operation),
+            Event::UserChanged(id.parse().unwrap()),
+            Event::ProjectChanged(id.parse().unwrap()),
             Event::Resync,
         ];
         for event in all {

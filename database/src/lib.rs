@@ -14,6 +14,8 @@
 //! each compiles the queries of `sql/` for its driver. A conflict between transactions is tried again
 //! in here; what callers see of it is at the most [`Error::Unavailable`].
 
+mod application_credentials;
+mod assignments;
 mod attempt;
 mod clients;
 mod commands;
@@ -33,6 +35,8 @@ mod sqlite;
 
 use std::sync::Arc;
 
+pub use application_credentials::{ApplicationCredentials, CredentialInserted};
+pub use assignments::{AssignmentQuery, Assignments};
 pub use clients::Clients;
 pub use commands::{Commands, ReportStored};
 pub use connect::{Options, connect};
@@ -41,7 +45,7 @@ pub use error::{Cause, Error};
 pub use events::{Event, Events};
 pub use flavors::{FlavorQuery, Flavors, Inserted};
 pub use hosts::{Candidate, Hosts};
-pub use identity::{Credentials, Identity};
+pub use identity::{Credentials, Identity, ProjectChange, ProjectDeleted, Updated, UserChange};
 pub use images::{ImageQuery, ImageSort, Images};
 pub use instances::{Insertion, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection};
 pub use migration::Schema;
@@ -55,7 +59,21 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// All that the control plane keeps.
 pub trait Store:
-    Instances + Operations + ControlNodes + Commands + Clients + Hosts + Flavors + Images + Identity + Events + Schema + Send + Sync
+    Instances
+    + Operations
+    + ControlNodes
+    + Commands
+    + Clients
+    + Hosts
+    + Flavors
+    + Images
+    + Identity
+    + Assignments
+    + ApplicationCredentials
+    + Events
+    + Schema
+    + Send
+    + Sync
 {
 }
 

@@ -117,6 +117,8 @@ ids! {
     UserId("user", simple);
     /// A role.
     RoleId("role", simple);
+    /// An application credential.
+    ApplicationCredentialId("application credential", simple);
     /// A domain of identity; see [`crate::identity::DEFAULT_DOMAIN`] for how the default one is written.
     DomainId("domain", simple);
 }

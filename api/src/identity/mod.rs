@@ -1,14 +1,21 @@
-//! Identity v3: passwords into tokens, and what a token's holder may read of users and projects.
+//! Identity v3: passwords and application credentials into tokens; projects, users, roles and who has
+//! which role where.
 //!
-//! There is one domain, `default`. Users, projects and roles are made by `cuttle-api init`; the
-//! routes that change them are not there yet.
+//! There is one domain, `default`, and there are no groups and no roles outside of projects. Whatever voids
+//! a token voids it at once: in the transaction that changes it, and in every node's memory
+//! ([`tokens::cache`]).
 
+pub mod application_credentials;
+pub mod assignments;
 pub mod catalog;
 pub mod discovery;
 pub mod domains;
 pub mod passwords;
 pub mod projects;
+pub mod regions;
 pub mod roles;
+pub mod schema;
+pub mod throttle;
 pub mod tokens;
 pub mod users;
 
@@ -25,23 +32,80 @@ use crate::web::routes::{Access, Routes, Service};
 
 /// Every route below `/v3`.
 pub fn routes(shared: &Shared) -> Routes<Shared> {
+    token_routes(shared).merge(account_routes(shared)).merge(role_routes(shared)).merge(catalog_routes(shared))
+}
+
+fn base(shared: &Shared) -> Routes<Shared> {
     Routes::new(shared, Service::Identity, "/v3")
+}
+
+fn token_routes(shared: &Shared) -> Routes<Shared> {
+    base(shared)
         .get("/", Access::Public, discovery::v3)
         .post("/auth/tokens", Access::Public, tokens::issue::handle)
+        .takes(&tokens::request::SCHEMA)
         .get("/auth/tokens", Access::Token, tokens::show::handle)
         .delete("/auth/tokens", Access::Token, tokens::revoke::handle)
         .get("/auth/catalog", Access::Token, catalog::show)
         .get("/auth/projects", Access::Token, projects::mine)
         .get("/auth/domains", Access::Token, domains::mine)
+}
+
+fn account_routes(shared: &Shared) -> Routes<Shared> {
+    const CREDENTIALS: &str = "/users/{id}/application_credentials";
+    const CREDENTIAL: &str = "/users/{id}/application_credentials/{credential_id}";
+    base(shared)
         .get("/projects", Access::Admin, projects::list)
+        .post("/projects", Access::Admin, projects::change::create)
+        .takes(&schema::CREATE_PROJECT)
         .get("/projects/{id}", Access::Token, projects::show)
+        .patch("/projects/{id}", Access::Admin, projects::change::update)
+        .takes(&schema::UPDATE_PROJECT)
+        .delete("/projects/{id}", Access::Admin, projects::change::delete)
         .get("/users", Access::Admin, users::list)
+        .post("/users", Access::Admin, users::change::create)
+        .takes(&schema::CREATE_USER)
         .get("/users/{id}", Access::Token, users::show)
+        .patch("/users/{id}", Access::Admin, users::change::update)
+        .takes(&schema::UPDATE_USER)
+        .delete("/users/{id}", Access::Admin, users::change::delete)
+        .post("/users/{id}/password", Access::Public, users::password::change)
+        .takes(&schema::CHANGE_PASSWORD)
         .get("/users/{id}/projects", Access::Token, projects::of_user)
+        .get(CREDENTIALS, Access::Token, application_credentials::list)
+        .post(CREDENTIALS, Access::Token, application_credentials::create::handle)
+        .takes(&schema::CREATE_APPLICATION_CREDENTIAL)
+        .get(CREDENTIAL, Access::Token, application_credentials::show)
+        .delete(CREDENTIAL, Access::Token, application_credentials::delete)
+}
+
+fn role_routes(shared: &Shared) -> Routes<Shared> {
+    const ASSIGNMENT: &str = "/projects/{id}/users/{user_id}/roles/{role_id}";
+    base(shared)
         .get("/roles", Access::Admin, roles::list)
+        .post("/roles", Access::Admin, roles::change::create)
+        .takes(&schema::CREATE_ROLE)
         .get("/roles/{id}", Access::Admin, roles::show)
+        .patch("/roles/{id}", Access::Admin, roles::change::update)
+        .takes(&schema::UPDATE_ROLE)
+        .delete("/roles/{id}", Access::Admin, roles::change::delete)
+        .get("/role_assignments", Access::Admin, assignments::list)
+        .get("/projects/{id}/users/{user_id}/roles", Access::Admin, assignments::of_user)
+        .get(ASSIGNMENT, Access::Admin, assignments::check)
+        .put(ASSIGNMENT, Access::Admin, assignments::assign)
+        .delete(ASSIGNMENT, Access::Admin, assignments::unassign)
+}
+
+fn catalog_routes(shared: &Shared) -> Routes<Shared> {
+    base(shared)
         .get("/domains", Access::Token, domains::list)
         .get("/domains/{id}", Access::Token, domains::show)
+        .get("/services", Access::Admin, regions::services)
+        .get("/services/{id}", Access::Admin, regions::service)
+        .get("/endpoints", Access::Admin, regions::endpoints)
+        .get("/endpoints/{id}", Access::Admin, regions::endpoint)
+        .get("/regions", Access::Token, regions::list)
+        .get("/regions/{id}", Access::Token, regions::show)
 }
 
 /// The versions document, which is above `/v3`.

@@ -14,34 +14,55 @@ use crate::error::ApiError;
 /// Its parameters are the ones that new hashes have.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5aGFzdGhpcw$AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
+/// How many requests may wait for their turn. More are sent away at once.
+const WAITING: usize = 256;
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest password, in bytes. More is not compared, so that nobody makes us hash megabytes.
 pub const MAX_BYTES: usize = 4096;
 
-/// Compares passwords. Cloning is cheap.
+/// Hashes and compares passwords. Cloning is cheap.
 #[derive(Clone)]
 pub struct Passwords {
     turns: Arc<Semaphore>,
+    /// How many may wait for their turn.
+    places: Arc<Semaphore>,
 }
 
 impl Passwords {
-    /// Compares as many at a time as there are processors: each takes one, and 19 MiB of memory.
+    /// Works on half as many at a time as there are processors: each takes one, and 19 MiB of memory, and
+    /// requests that need no password shall not notice.
     pub fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { turns: Arc::new(Semaphore::new(processors)) }
+        let turns = Arc::new(Semaphore::new((processors / 2).max(1)));
+        Self { turns, places: Arc::new(Semaphore::new(WAITING)) }
+    }
+
+    /// The hash to store for a new password.
+    pub async fn hash(&self, password: SecretString) -> Result<String, ApiError> {
+        let hashed = self.run(move || hash(&password)).await?;
+        hashed.map_err(|error| ApiError::Internal(error.to_string().into()))
     }
 
     /// Is this the password of the hash? Without a hash (no such user) it is not, and that takes as long.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, ApiError> {
-        let busy = |_| ApiError::Unavailable { what: "The password check", source: "too many at once".into() };
-        let turn = tokio::time::timeout(PATIENCE, self.turns.clone().acquire_owned()).await.map_err(busy)?;
-        let compared = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let is_same = compare(&password, hash.as_deref().unwrap_or(NOBODY));
+        self.run(move || {
+            let is_same = compare(&password, hash.as_deref().filter(|hash| !hash.is_empty()).unwrap_or(NOBODY));
             is_same && hash.is_some()
+        })
+        .await
+    }
+
+    /// Does slow work on a thread of its own, when it is its turn.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+        let busy = || ApiError::Unavailable { what: "The password check", source: "too many at once".into() };
+        let place = self.places.clone().try_acquire_owned().map_err(|_| busy())?;
+        let turn = tokio::time::timeout(PATIENCE, self.turns.clone().acquire_owned()).await.map_err(|_| busy())?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = (place, turn);
+            work()
         });
-        compared.await.map_err(|error| ApiError::Internal(Box::new(error)))
+        done.await.map_err(|error| ApiError::Internal(Box::new(error)))
     }
 }
 

@@ -1,4 +1,6 @@
-//! Projects, to read.
+//! Projects.
+
+pub mod change;
 
 use axum::Json;
 use axum::extract::State;
@@ -33,8 +35,7 @@ pub async fn show(
     address: Address,
     PathId(id): PathId<ProjectId>,
 ) -> Result<Json<Value>, ApiError> {
-    let missing = || ApiError::NotFound(format!("Could not find project: {id}."));
-    let project = shared.database.get_project(id).await?.filter(|_| caller.may_see(id)).ok_or_else(missing)?;
+    let project = shared.database.get_project(id).await?.filter(|_| caller.may_see(id)).ok_or_else(|| missing(id))?;
     Ok(Json(json!({ "project": view(&project, &address) })))
 }
 
@@ -63,7 +64,11 @@ async fn of(shared: &Shared, user: UserId, address: &Address) -> Result<Vec<Valu
     Ok(projects.iter().filter(|project| project.enabled).map(|project| view(project, address)).collect())
 }
 
-fn view(project: &Project, address: &Address) -> Value {
+pub fn missing(id: ProjectId) -> ApiError {
+    ApiError::NotFound(format!("Could not find project: {id}."))
+}
+
+pub fn view(project: &Project, address: &Address) -> Value {
     json!({
         "id": project.id,
         "name": project.name,

@@ -1,4 +1,7 @@
-//! Users, to read.
+//! Users.
+
+pub mod change;
+pub mod password;
 
 use axum::Json;
 use axum::extract::State;
@@ -35,11 +38,15 @@ pub async fn show(
 ) -> Result<Json<Value>, ApiError> {
     let may = caller.grant.user.id == id || caller.is_admin();
     let found = shared.database.get_credentials(id).await?.filter(|_| may);
-    let found = found.ok_or_else(|| ApiError::NotFound(format!("Could not find user: {id}.")))?;
+    let found = found.ok_or_else(|| missing(id))?;
     Ok(Json(json!({ "user": view(&found.user, &address) })))
 }
 
-fn view(user: &User, address: &Address) -> Value {
+pub fn missing(id: UserId) -> ApiError {
+    ApiError::NotFound(format!("Could not find user: {id}."))
+}
+
+pub fn view(user: &User, address: &Address) -> Value {
     let mut shown = json!({
         "id": user.id,
         "name": user.name,
@@ -49,6 +56,11 @@ fn view(user: &User, address: &Address) -> Value {
         "options": {},
         "links": self_link(address, "users", &user.id.to_string()),
     });
+    for (key, text) in [("description", &user.description), ("email", &user.email)] {
+        if let Some(text) = text {
+            shown[key] = json!(text);
+        }
+    }
     if let Some(project) = user.default_project_id {
         shown["default_project_id"] = json!(project);
     }

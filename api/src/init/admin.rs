@@ -54,8 +54,14 @@ async fn user(
             database.set_password(found.user.id, &hash(&password)?).await.map_err(InitError::Admin)?;
             return Ok((found.user, "set the password anew"));
         }
-        let user =
-            User { id: UserId::new(&RandomIds), name: name.to_owned(), enabled: true, default_project_id: Some(project.id) };
+        let user = User {
+            id: UserId::new(&RandomIds),
+            name: name.to_owned(),
+            enabled: true,
+            default_project_id: Some(project.id),
+            description: None,
+            email: None,
+        };
         if database.insert_user(&user, &hash(&password)?).await.map_err(InitError::Admin)? == Inserted::Inserted {
             return Ok((user, "made"));
         }

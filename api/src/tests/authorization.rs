@@ -3,11 +3,10 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
-use cuttle_model::identity::{Role, User};
-use cuttle_model::ids::{RandomIds, UserId};
+use cuttle_model::identity::Role;
 
-use super::{Cloud, send};
-use crate::web::routes::Access::{self, Admin, Member, Public, Reader, Token};
+use super::{Cloud, new_user, send};
+use crate::web::routes::Access::{self, Admin, Manager, Member, Public, Reader, Token};
 use crate::web::routes::{Route, Routes};
 use crate::{compute, identity, image, operator, public};
 
@@ -42,12 +41,37 @@ const MEANT: &[(&str, &str, Access)] = &[
     ("DELETE", "/identity/v3/auth/tokens", Token),
     ("GET", "/identity/v3/domains", Token),
     ("GET", "/identity/v3/domains/{id}", Token),
+    ("GET", "/identity/v3/endpoints", Admin),
+    ("GET", "/identity/v3/endpoints/{id}", Admin),
     ("GET", "/identity/v3/projects", Admin),
+    ("POST", "/identity/v3/projects", Admin),
     ("GET", "/identity/v3/projects/{id}", Token),
+    ("PATCH", "/identity/v3/projects/{id}", Admin),
+    ("DELETE", "/identity/v3/projects/{id}", Admin),
+    ("GET", "/identity/v3/projects/{id}/users/{user_id}/roles", Admin),
+    ("GET", "/identity/v3/projects/{id}/users/{user_id}/roles/{role_id}", Admin),
+    ("PUT", "/identity/v3/projects/{id}/users/{user_id}/roles/{role_id}", Admin),
+    ("DELETE", "/identity/v3/projects/{id}/users/{user_id}/roles/{role_id}", Admin),
+    ("GET", "/identity/v3/regions", Token),
+    ("GET", "/identity/v3/regions/{id}", Token),
+    ("GET", "/identity/v3/role_assignments", Admin),
     ("GET", "/identity/v3/roles", Admin),
+    ("POST", "/identity/v3/roles", Admin),
     ("GET", "/identity/v3/roles/{id}", Admin),
+    ("PATCH", "/identity/v3/roles/{id}", Admin),
+    ("DELETE", "/identity/v3/roles/{id}", Admin),
+    ("GET", "/identity/v3/services", Admin),
+    ("GET", "/identity/v3/services/{id}", Admin),
     ("GET", "/identity/v3/users", Admin),
+    ("POST", "/identity/v3/users", Admin),
     ("GET", "/identity/v3/users/{id}", Token),
+    ("PATCH", "/identity/v3/users/{id}", Admin),
+    ("DELETE", "/identity/v3/users/{id}", Admin),
+    ("GET", "/identity/v3/users/{id}/application_credentials", Token),
+    ("POST", "/identity/v3/users/{id}/application_credentials", Token),
+    ("GET", "/identity/v3/users/{id}/application_credentials/{credential_id}", Token),
+    ("DELETE", "/identity/v3/users/{id}/application_credentials/{credential_id}", Token),
+    ("POST", "/identity/v3/users/{id}/password", Public),
     ("GET", "/identity/v3/users/{id}/projects", Token),
     ("GET", "/image/", Public),
     ("GET", "/image/v2/", Public),
@@ -99,18 +123,23 @@ fn shadows(cloud: &Cloud) -> Vec<(Router, Vec<Route>)> {
 /// The path below the service's version, with something in place of ids.
 fn below_version(path: &str) -> String {
     let rest = path.trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or("");
-    format!("/{}", rest.replace("{id}", "8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b").replace("{name}", "host1"))
+    let filled = |part| match part {
+        "{name}" => "host1",
+        part if str::starts_with(part, "{") => "8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b",
+        part => part,
+    };
+    format!("/{}", rest.split('/').map(filled).collect::<Vec<_>>().join("/"))
 }
 
 #[tokio::test]
 async fn each_route_lets_in_whom_it_should() {
     let cloud = Cloud::new().await;
     let project = cloud.project("p").await;
-    let nobody = User { id: UserId::new(&RandomIds), name: "nobody".into(), enabled: true, default_project_id: None };
+    let nobody = new_user("nobody");
     cloud.shared.database.insert_user(&nobody, "").await.unwrap();
     let mut tokens = vec![(Public, None), (Public, Some("made-up".to_owned()))];
     tokens.push((Token, Some(cloud.insert_token(nobody, None).await)));
-    for (access, role) in [(Reader, Role::Reader), (Member, Role::Member), (Member, Role::Manager), (Admin, Role::Admin)] {
+    for (access, role) in [(Reader, Role::Reader), (Member, Role::Member), (Manager, Role::Manager), (Admin, Role::Admin)] {
         tokens.push((access, Some(cloud.token(&project, role).await)));
     }
     let mut tried = 0;

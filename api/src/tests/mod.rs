@@ -1,5 +1,6 @@
 //! Tests over HTTP against the real routers, with a real SQLite database and without Ceph.
 
+mod accounts;
 mod authorization;
 mod bad_input;
 mod compute;
@@ -16,7 +17,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use cuttle_database::Inserted;
 use cuttle_model::clock::SystemClock;
-use cuttle_model::identity::{Project, Role, TokenGrant, User};
+use cuttle_model::identity::{AuthMethod, Project, Role, TokenGrant, User};
 use cuttle_model::ids::{Ids, ProjectId, RandomIds, UserId};
 use http_body_util::BodyExt;
 use secrecy::SecretString;
@@ -25,7 +26,7 @@ use tower::ServiceExt;
 
 use crate::identity::passwords::{self, Passwords};
 use crate::public;
-use crate::shared::{Parts, Shared};
+use crate::shared::{Limits, Parts, Shared};
 use crate::web::caller::token_sha256;
 
 /// A cloud with a database of its own.
@@ -58,6 +59,7 @@ impl Cloud {
             region: "RegionOne".into(),
             token_lifetime: Duration::from_secs(3600),
             host_down_after: Duration::from_secs(10),
+            limits: Limits { failed_logins_per_minute: 0, ..Limits::default() },
         });
         let router = public::router_without_ceph(&shared);
         Self { shared, router, directory }
@@ -71,8 +73,7 @@ impl Cloud {
 
     /// A user with a password and, where given, a role.
     async fn user(&self, name: &str, password: &str, role: Option<(&Project, Role)>) -> User {
-        let default_project_id = role.map(|(project, _)| project.id);
-        let user = User { id: UserId::new(&RandomIds), name: name.into(), enabled: true, default_project_id };
+        let user = User { default_project_id: role.map(|(project, _)| project.id), ..new_user(name) };
         let hash = passwords::hash(&SecretString::from(password)).unwrap();
         assert_eq!(self.shared.database.insert_user(&user, &hash).await.unwrap(), Inserted::Inserted);
         if let Some((project, role)) = role {
@@ -83,8 +84,7 @@ impl Cloud {
 
     /// A token for a new user with this role in `project`, without the cost of a password.
     async fn token(&self, project: &Project, role: Role) -> String {
-        let user =
-            User { id: UserId::new(&RandomIds), name: RandomIds.uuid().to_string(), enabled: true, default_project_id: None };
+        let user = new_user(&RandomIds.uuid().to_string());
         self.shared.database.insert_user(&user, "").await.unwrap();
         self.shared.database.assign_role(user.id, project.id, role).await.unwrap();
         self.insert_token(user, Some((project.clone(), role))).await
@@ -95,7 +95,17 @@ impl Cloud {
         let (project, role) = scope.unzip();
         let now = self.shared.now();
         let expires_at = now.plus(Duration::from_secs(60));
-        let grant = TokenGrant { user, project, role, audit_id: "a".into(), issued_at: now, expires_at };
+        let grant = TokenGrant {
+            user,
+            project,
+            role,
+            custom_roles: Vec::new(),
+            methods: vec![AuthMethod::Password],
+            application_credential: None,
+            audit_id: "a".into(),
+            issued_at: now,
+            expires_at,
+        };
         self.shared.database.insert_token(&token_sha256(&token), &grant).await.unwrap();
         token
     }
@@ -140,6 +150,17 @@ impl Drop for Cloud {
 impl Answer {
     fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+fn new_user(name: &str) -> User {
+    User {
+        id: UserId::new(&RandomIds),
+        name: name.into(),
+        enabled: true,
+        default_project_id: None,
+        description: None,
+        email: None,
     }
 }
 

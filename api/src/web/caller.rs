@@ -1,5 +1,7 @@
 //! Who asks: the token of a request, what it grants, and whether that is enough for a route.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -21,7 +23,7 @@ pub const AUTH_TOKEN: &str = "x-auth-token";
 /// A caller whose token is valid.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    pub grant: TokenGrant,
+    pub grant: Arc<TokenGrant>,
     request_id: RequestId,
 }
 
@@ -65,7 +67,7 @@ pub async fn authorize(State((shared, access)): State<(Shared, Access)>, mut req
     let Some(hash) = token_in(request.headers(), AUTH_TOKEN).map(token_sha256) else {
         return ApiError::Unauthorized.into_response();
     };
-    let grant = match shared.database.get_token(&hash, shared.now()).await {
+    let grant = match shared.tokens().get(&shared.database, &hash, shared.now()).await {
         Ok(Some(grant)) => grant,
         Ok(None) => return ApiError::Unauthorized.into_response(),
         Err(error) => return ApiError::from(error).into_response(),
@@ -85,6 +87,7 @@ fn permit(grant: &TokenGrant, access: Access, in_path: Option<ProjectInPath>) ->
         Access::Public | Access::Token => return Ok(()),
         Access::Reader => Role::Reader,
         Access::Member => Role::Member,
+        Access::Manager => Role::Manager,
         Access::Admin => Role::Admin,
     };
     let Some(project) = &grant.project else { return Err(unscoped()) };

@@ -4,6 +4,7 @@ pub mod address;
 pub mod body;
 pub mod caller;
 pub mod path;
+pub mod peer;
 pub mod query;
 pub mod request_id;
 pub mod routes;

@@ -25,6 +25,30 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     }
 }
 
+/// The ids in a route's path, in their order.
+#[derive(Debug, Clone)]
+pub struct PathIds<T>(pub T);
+
+macro_rules! several {
+    ($($name:ident),+; $($text:ident),+) => {
+        impl<$($name: FromStr,)+ S: Send + Sync> FromRequestParts<S> for PathIds<($($name,)+)> {
+            type Rejection = ApiError;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+                let missing = |text: &str| ApiError::NotFound(format!("'{}' could not be found.", shown(text)));
+                let Path(($($text,)+)) = Path::<($(several!(@text $name),)+)>::from_request_parts(parts, state)
+                    .await
+                    .map_err(|_| missing("it"))?;
+                Ok(Self(($($text.parse().map_err(|_| missing(&$text))?,)+)))
+            }
+        }
+    };
+    (@text $name:ident) => { String };
+}
+
+several!(A, B; a, b);
+several!(A, B, C; a, b, c);
+
 /// At most 64 characters of what a client sent.
 fn shown(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(64).collect()

@@ -9,6 +9,7 @@ use axum::routing::{MethodFilter, on};
 
 use crate::shared::Shared;
 use crate::web::caller::authorize;
+use crate::web::validation::Schema;
 
 /// The services of the public listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,8 @@ pub enum Access {
     /// Readers of the token's project.
     Reader,
     Member,
+    /// Managers of the token's project.
+    Manager,
     /// Administrators of the cloud.
     Admin,
 }
@@ -57,19 +60,22 @@ impl Access {
             Self::Token => "any token",
             Self::Reader => "reader",
             Self::Member => "member",
+            Self::Manager => "manager",
             Self::Admin => "admin",
         }
     }
 }
 
 /// One line of the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Route {
     pub service: Service,
     pub method: Method,
     /// With the service's prefix.
     pub path: String,
     pub access: Access,
+    /// What its JSON body is checked against.
+    pub body: Option<&'static Schema>,
 }
 
 /// Routes under construction.
@@ -114,6 +120,11 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     #[must_use]
+    pub fn patch<H: Handler<T, S>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
+        self.add(MethodFilter::PATCH, Method::PATCH, path, access, handler)
+    }
+
+    #[must_use]
     pub fn delete<H: Handler<T, S>, T: 'static>(self, path: &'static str, access: Access, handler: H) -> Self {
         self.add(MethodFilter::DELETE, Method::DELETE, path, access, handler)
     }
@@ -134,7 +145,16 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
         self.router = self.router.route(path, on(filter, handler).route_layer(guard));
         let path = format!("{}{}{}", self.service.prefix(), self.base, path);
-        self.table.push(Route { service: self.service, method, path, access });
+        self.table.push(Route { service: self.service, method, path, access, body: None });
+        self
+    }
+
+    /// The JSON body of the route that was declared last.
+    #[must_use]
+    pub fn takes(mut self, body: &'static Schema) -> Self {
+        if let Some(route) = self.table.last_mut() {
+            route.body = Some(body);
+        }
         self
     }
 

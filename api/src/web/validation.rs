@@ -16,13 +16,19 @@ use crate::error::ApiError;
 const SHOWN: usize = 100;
 
 /// Fields whose values a refusal does not repeat.
-const SECRET: [&str; 5] = ["adminPass", "user_data", "password", "contents", "secret"];
+const SECRET: [&str; 6] = ["adminPass", "user_data", "password", "original_password", "contents", "secret"];
 
 /// A schema that depends on the version.
 pub struct Schema {
     build: fn(Microversion) -> Value,
     changes: &'static [u16],
     compiled: OnceLock<Result<Vec<(Microversion, Validator)>, String>>,
+}
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Schema").field("changes", &self.changes).finish_non_exhaustive()
+    }
 }
 
 impl Schema {
@@ -41,6 +47,16 @@ impl Schema {
             None => Ok(()),
             Some(error) => Err(refusal(&error)),
         }
+    }
+
+    /// The same, where versions do not matter.
+    pub fn check_plain(&self, body: &Value) -> Result<(), ApiError> {
+        self.check(Microversion::MIN, body)
+    }
+
+    /// The schema itself, as it is at `version`.
+    pub fn at(&self, version: Microversion) -> Value {
+        (self.build)(version)
     }
 
     fn compile(&self) -> Result<Vec<(Microversion, Validator)>, String> {

@@ -6,10 +6,11 @@ use cuttle_model::identity::{Project, Role, TokenGrant, User};
 use cuttle_model::ids::{ProjectId, UserId};
 
 use super::row::Columns;
-use super::{Attempt, Handle, Row, attempt, changed};
+use super::{Attempt, Failure, Handle, Row, Tx, attempt, changed};
 use crate::Result;
+use crate::events::Event;
 use crate::flavors::Inserted;
-use crate::identity::{Credentials, Identity};
+use crate::identity::{Credentials, Identity, ProjectChange, ProjectDeleted, Updated, UserChange};
 
 #[async_trait]
 impl Identity for Handle {
@@ -55,6 +56,53 @@ impl Identity for Handle {
         .await
     }
 
+    async fn update_project(&self, id: ProjectId, change: &ProjectChange) -> Result<Updated<Project>> {
+        const UPDATE: &str = "UPDATE projects SET name = COALESCE($2, name), description = COALESCE($3, description), \
+             enabled = COALESCE($4, enabled) WHERE id = $1 RETURNING id, name, description, enabled";
+        const TOKENS: &str = "DELETE FROM tokens WHERE project_id = $1";
+        attempt("change a project", || async move {
+            let mut tx = self.begin().await?;
+            let query = sqlx::query(UPDATE)
+                .bind(id.to_string())
+                .bind(change.name.clone())
+                .bind(change.description.clone())
+                .bind(change.enabled.map(i64::from));
+            let row = match query.fetch_optional(tx.connection()).await.map_err(Failure::from) {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(Updated::Missing),
+                Err(failure) if failure.is_duplicate() => return Ok(Updated::SameName),
+                Err(failure) => return Err(failure),
+            };
+            let project = read_project(&row)?;
+            if !project.enabled {
+                sqlx::query(TOKENS).bind(id.to_string()).execute(tx.connection()).await?;
+            }
+            tx.announce(Event::ProjectChanged(id));
+            tx.commit().await?;
+            Ok(Updated::Done(project))
+        })
+        .await
+    }
+
+    async fn delete_project(&self, id: ProjectId) -> Result<ProjectDeleted> {
+        const DELETE: &str = "DELETE FROM projects WHERE id = $1";
+        attempt("delete a project", || async move {
+            let mut tx = self.begin().await?;
+            // First, so that nobody gets a token for it while its things are counted.
+            if !changed(sqlx::query(DELETE).bind(id.to_string()), tx.connection()).await? {
+                return Ok(ProjectDeleted::Missing);
+            }
+            let (instances, images) = owned(&mut tx, id).await?;
+            if instances + images > 0 {
+                return Ok(ProjectDeleted::InUse { instances, images });
+            }
+            tx.announce(Event::ProjectChanged(id));
+            tx.commit().await?;
+            Ok(ProjectDeleted::Done)
+        })
+        .await
+    }
+
     async fn projects_of(&self, user: UserId) -> Result<Vec<Project>> {
         const LIST: &str = "SELECT id, name, description, enabled FROM projects \
              WHERE id IN (SELECT project_id FROM role_assignments WHERE user_id = $1) ORDER BY name";
@@ -66,8 +114,7 @@ impl Identity for Handle {
     }
 
     async fn insert_user(&self, user: &User, password_hash: &str) -> Result<Inserted> {
-        const INSERT: &str =
-            "INSERT INTO users (id, name, enabled, default_project_id, password_hash) VALUES ($1, $2, $3, $4, $5)";
+        const INSERT: &str = "INSERT INTO users (id, name, enabled, default_project_id, description, email, password_hash) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         const SAME: &str = "SELECT id FROM users WHERE id = $1";
         const SAME_NAME: &str = "SELECT id FROM users WHERE name = $1";
         attempt("insert a user", || async move {
@@ -76,6 +123,8 @@ impl Identity for Handle {
                 .bind(user.name.clone())
                 .bind(i64::from(user.enabled))
                 .bind(user.default_project_id.map(|id| id.to_string()))
+                .bind(user.description.clone())
+                .bind(user.email.clone())
                 .bind(password_hash.to_owned());
             self.insert_unique(query, (SAME, user.id.to_string()), (SAME_NAME, user.name.clone())).await
         })
@@ -83,7 +132,8 @@ impl Identity for Handle {
     }
 
     async fn get_credentials(&self, id: UserId) -> Result<Option<Credentials>> {
-        const GET: &str = "SELECT id, name, enabled, default_project_id, password_hash FROM users WHERE id = $1";
+        const GET: &str =
+            "SELECT id, name, enabled, default_project_id, description, email, password_hash FROM users WHERE id = $1";
         attempt("get a user", || async move {
             let row = sqlx::query(GET).bind(id.to_string()).fetch_optional(self.reader()).await?;
             row.as_ref().map(read_credentials).transpose()
@@ -92,7 +142,8 @@ impl Identity for Handle {
     }
 
     async fn find_credentials(&self, name: &str) -> Result<Option<Credentials>> {
-        const FIND: &str = "SELECT id, name, enabled, default_project_id, password_hash FROM users WHERE name = $1";
+        const FIND: &str =
+            "SELECT id, name, enabled, default_project_id, description, email, password_hash FROM users WHERE name = $1";
         attempt("find a user", || async move {
             let row = sqlx::query(FIND).bind(name.to_owned()).fetch_optional(self.reader()).await?;
             row.as_ref().map(read_credentials).transpose()
@@ -101,15 +152,64 @@ impl Identity for Handle {
     }
 
     async fn set_password(&self, user: UserId, password_hash: &str) -> Result<bool> {
-        const SET: &str = "UPDATE users SET password_hash = $2 WHERE id = $1";
-        attempt("change a user's password", || async move {
-            changed(sqlx::query(SET).bind(user.to_string()).bind(password_hash.to_owned()), self.writer()).await
+        let change = UserChange { password_hash: Some(password_hash.to_owned()), ..UserChange::default() };
+        Ok(matches!(self.update_user(user, &change).await?, Updated::Done(_)))
+    }
+
+    async fn update_user(&self, id: UserId, change: &UserChange) -> Result<Updated<User>> {
+        const UPDATE: &str = "UPDATE users SET name = COALESCE($2, name), enabled = COALESCE($3, enabled), \
+             password_hash = COALESCE($4, password_hash), \
+             default_project_id = CASE WHEN $5 = 1 THEN $6 ELSE default_project_id END, \
+             description = CASE WHEN $7 = 1 THEN $8 ELSE description END, \
+             email = CASE WHEN $9 = 1 THEN $10 ELSE email END \
+             WHERE id = $1 RETURNING id, name, enabled, default_project_id, description, email";
+        const TOKENS: &str = "DELETE FROM tokens WHERE user_id = $1";
+        let given = |field: bool| i64::from(field);
+        attempt("change a user", || async move {
+            let mut tx = self.begin().await?;
+            let query = sqlx::query(UPDATE)
+                .bind(id.to_string())
+                .bind(change.name.clone())
+                .bind(change.enabled.map(i64::from))
+                .bind(change.password_hash.clone())
+                .bind(given(change.default_project_id.is_some()))
+                .bind(change.default_project_id.flatten().map(|id| id.to_string()))
+                .bind(given(change.description.is_some()))
+                .bind(change.description.clone().flatten())
+                .bind(given(change.email.is_some()))
+                .bind(change.email.clone().flatten());
+            let row = match query.fetch_optional(tx.connection()).await.map_err(Failure::from) {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(Updated::Missing),
+                Err(failure) if failure.is_duplicate() => return Ok(Updated::SameName),
+                Err(failure) => return Err(failure),
+            };
+            let user = read_user(&row)?;
+            if !user.enabled || change.password_hash.is_some() {
+                sqlx::query(TOKENS).bind(id.to_string()).execute(tx.connection()).await?;
+            }
+            tx.announce(Event::UserChanged(id));
+            tx.commit().await?;
+            Ok(Updated::Done(user))
+        })
+        .await
+    }
+
+    async fn delete_user(&self, id: UserId) -> Result<bool> {
+        const DELETE: &str = "DELETE FROM users WHERE id = $1";
+        attempt("delete a user", || async move {
+            let mut tx = self.begin().await?;
+            // Assignments, tokens and application credentials go with it.
+            let found = changed(sqlx::query(DELETE).bind(id.to_string()), tx.connection()).await?;
+            tx.announce(Event::UserChanged(id));
+            tx.commit().await?;
+            Ok(found)
         })
         .await
     }
 
     async fn list_users(&self) -> Result<Vec<User>> {
-        const LIST: &str = "SELECT id, name, enabled, default_project_id FROM users ORDER BY name";
+        const LIST: &str = "SELECT id, name, enabled, default_project_id, description, email FROM users ORDER BY name";
         attempt("list users", || async move {
             let rows = sqlx::query(LIST).fetch_all(self.reader()).await?;
             rows.iter().map(read_user).collect()
@@ -128,18 +228,7 @@ impl Identity for Handle {
         .await
     }
 
-    async fn role_in(&self, user: UserId, project: ProjectId) -> Result<Option<Role>> {
-        const ROLES: &str = "SELECT user_id, role FROM role_assignments WHERE user_id = $1 AND project_id = $2";
-        attempt("get a user's role", || async move {
-            let rows = sqlx::query(ROLES).bind(user.to_string()).bind(project.to_string()).fetch_all(self.reader()).await?;
-            let read = |row: &Row| Columns::new("role_assignments", "user_id", row).word("role", Role::from_word);
-            let roles: Vec<Role> = rows.iter().map(read).collect::<Attempt<_>>()?;
-            Ok(roles.into_iter().max())
-        })
-        .await
-    }
-
-    async fn insert_token(&self, token_sha256: &[u8; 32], grant: &TokenGrant) -> Result<()> {
+    async fn insert_token(&self, token_sha256: &[u8; 32], grant: &TokenGrant) -> Result<bool> {
         attempt("insert a token", || self.insert_token_once(token_sha256, grant)).await
     }
 
@@ -148,9 +237,7 @@ impl Identity for Handle {
     }
 
     async fn delete_token(&self, token_sha256: &[u8; 32]) -> Result<bool> {
-        const DELETE: &str = "DELETE FROM tokens WHERE token_sha256 = $1";
-        attempt("revoke a token", || async move { changed(sqlx::query(DELETE).bind(token_sha256.to_vec()), self.writer()).await })
-            .await
+        attempt("revoke a token", || self.delete_token_once(token_sha256)).await
     }
 
     async fn purge_tokens(&self, now: Timestamp) -> Result<u64> {
@@ -173,6 +260,16 @@ impl Identity for Handle {
     }
 }
 
+/// How many instances and images a project has.
+async fn owned(tx: &mut Tx, id: ProjectId) -> Attempt<(u64, u64)> {
+    const COUNT: &str = "SELECT \
+         (SELECT COUNT(*) FROM instances WHERE project_id = $1 AND state <> 'deleted') AS instances, \
+         (SELECT COUNT(*) FROM images WHERE project_id = $1 AND status <> 'deleted') AS images";
+    let row = sqlx::query(COUNT).bind(id.to_string()).fetch_one(tx.connection()).await?;
+    let columns = Columns::new("projects", "id", &row);
+    Ok((columns.number("instances")?, columns.number("images")?))
+}
+
 fn read_project(row: &Row) -> Attempt<Project> {
     let columns = Columns::new("projects", "id", row);
     Ok(Project {
@@ -190,6 +287,8 @@ fn read_user(row: &Row) -> Attempt<User> {
         name: columns.string("name")?,
         enabled: columns.flag("enabled")?,
         default_project_id: columns.maybe("default_project_id", Columns::parsed)?,
+        description: columns.maybe("description", Columns::string)?,
+        email: columns.maybe("email", Columns::string)?,
     })
 }
 

@@ -8,6 +8,8 @@
 //! Always true: a transaction locks the subject (instance or image) before its operation, and the
 //! operation before its steps, so that two of them never wait for each other.
 
+mod application_credentials;
+mod assignments;
 mod begin;
 mod bind;
 mod clients;

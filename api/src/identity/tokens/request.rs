@@ -1,7 +1,7 @@
 //! What a client says of itself, and what it wants a token for.
 
 use cuttle_model::identity::{DEFAULT_DOMAIN, DEFAULT_DOMAIN_NAME};
-use cuttle_model::ids::{ProjectId, UserId};
+use cuttle_model::ids::{ApplicationCredentialId, ProjectId, UserId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -20,6 +20,16 @@ pub struct Request {
 pub enum Proof {
     Password { user: UserName, password: SecretString },
     Token(SecretString),
+    ApplicationCredential { named: CredentialName, secret: SecretString },
+}
+
+/// How an application credential is named.
+#[derive(Debug, PartialEq, Eq)]
+pub enum CredentialName {
+    Id(ApplicationCredentialId),
+    OfUser(UserName, String),
+    /// A malformed id.
+    Nothing,
 }
 
 /// How a user is named.
@@ -29,6 +39,16 @@ pub enum UserName {
     Name(String),
     /// A name in a domain that does not exist, or a malformed id.
     Nobody,
+}
+
+impl std::fmt::Display for UserName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Name(name) => f.write_str(name),
+            Self::Nobody => f.write_str("?"),
+        }
+    }
 }
 
 /// What the token shall be for.
@@ -43,12 +63,12 @@ pub enum Scope {
     Nothing,
 }
 
-static SCHEMA: Schema = Schema::new(|_| schema(), &[]);
+pub static SCHEMA: Schema = Schema::new(|_| schema(), &[]);
 
 impl Request {
     /// Reads a body. A malformed one is a 400; a proof of a kind that is not taken a 401.
     pub fn read(body: &Value) -> Result<Self, ApiError> {
-        SCHEMA.check(crate::compute::microversion::Microversion::MIN, body)?;
+        SCHEMA.check_plain(body)?;
         let auth = &body["auth"];
         Ok(Self { proof: proof(&auth["identity"])?, scope: scope(&auth["scope"]) })
     }
@@ -66,10 +86,23 @@ fn proof(identity: &Value) -> Result<Proof, ApiError> {
             let token = identity["token"]["id"].as_str().ok_or_else(|| missing("token"))?;
             Ok(Proof::Token(SecretString::from(token)))
         }
+        ["application_credential"] => {
+            let credential = &identity["application_credential"];
+            let secret = credential["secret"].as_str().ok_or_else(|| missing("secret"))?;
+            Ok(Proof::ApplicationCredential { named: credential_name(credential)?, secret: SecretString::from(secret) })
+        }
         [] => Err(missing("methods")),
         // Other methods, and several at once, are not known here.
         _ => Err(ApiError::Unauthorized),
     }
+}
+
+fn credential_name(credential: &Value) -> Result<CredentialName, ApiError> {
+    if let Some(id) = credential["id"].as_str() {
+        return Ok(id.parse().map_or(CredentialName::Nothing, CredentialName::Id));
+    }
+    let name = credential["name"].as_str().ok_or_else(|| missing("id"))?;
+    Ok(CredentialName::OfUser(user_name(&credential["user"])?, name.to_owned()))
 }
 
 fn user_name(user: &Value) -> Result<UserName, ApiError> {
@@ -120,6 +153,7 @@ fn schema() -> Value {
     of_domain["properties"]["domain"] = reference.clone();
     let mut user = of_domain.clone();
     user["properties"]["password"] = json!({"type": "string"});
+    let credential = json!({"id": text, "name": text, "user": of_domain, "secret": {"type": "string", "maxLength": 255}});
     json!({
         "type": "object",
         "properties": {"auth": {
@@ -131,6 +165,8 @@ fn schema() -> Value {
                         "methods": {"type": "array", "items": text, "maxItems": 10},
                         "password": {"type": "object", "properties": {"user": user}, "required": ["user"]},
                         "token": {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]},
+                        "application_credential":
+                            {"type": "object", "properties": credential, "required": ["secret"]},
                     },
                     "required": ["methods"],
                 },

@@ -9,7 +9,8 @@ use crate::shared::Shared;
 use crate::web::caller::Caller;
 
 pub async fn handle(State(shared): State<Shared>, caller: Caller, headers: HeaderMap) -> Result<StatusCode, ApiError> {
-    let (hash, _) = subject(&shared, &caller, &headers).await?;
+    let (hash, grant) = subject(&shared, &caller, &headers).await?;
     shared.database.delete_token(&hash).await?;
+    shared.tokens().forget_user(grant.user.id);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -95,6 +95,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let tls = RustlsConfig::from_config(tls::server_config(&config.agents.tls_directory)?);
     let (database, ceph) = tokio::try_join!(connect_database(&config.database), connect_ceph(&config.ceph))?;
     let state = state(&config, database, ceph);
+    let stopping = state.shared.stopping.clone();
     let public_listener = listen(config.public.listen)?;
     let agents_listener = listen(config.agents.listen)?;
     let stop = CancellationToken::new();
@@ -122,6 +123,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping");
+    stopping.cancel();
     public_handle.graceful_shutdown(Some(GRACE));
     // Agents' connections never end by themselves; the agents connect again, here or elsewhere.
     agents_handle.graceful_shutdown(Some(Duration::from_secs(1)));
@@ -146,6 +148,7 @@ fn state(config: &Config, database: Database, ceph: Cluster) -> Controlled {
         token_lifetime: config.identity.token_lifetime(),
         host_down_after: Duration::from_secs(config.operations.host_down_after_seconds),
         limits: config.limits(),
+        stopping: CancellationToken::new(),
     });
     let control = Control::new(Parts { database, ceph: Arc::new(ceph), clock, ids, settings: config.operations.clone() });
     Controlled { shared, control }

@@ -9,6 +9,7 @@ use cuttle_database::Database;
 use cuttle_model::clock::{Clock, Timestamp};
 use cuttle_model::ids::Ids;
 use cuttle_operations::Control;
+use tokio_util::sync::CancellationToken;
 
 use crate::identity::passwords::Passwords;
 use crate::identity::throttle::Throttle;
@@ -37,6 +38,8 @@ pub struct Parts {
     /// A host that was silent for so long is shown as down.
     pub host_down_after: Duration,
     pub limits: Limits,
+    /// Answers that have no end, end when this is cancelled.
+    pub stopping: CancellationToken,
 }
 
 /// How much is remembered of callers, and how long.

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::host::HostCommand;
+use crate::instance::InstanceCommand;
+use crate::operation::OperationCommand;
 
 /// The operator's command for a Cuttle cloud.
 #[derive(Debug, Parser)]
@@ -44,6 +46,14 @@ pub enum Command {
     /// Compute hosts.
     #[command(subcommand)]
     Host(HostCommand),
+
+    /// Instances of all projects.
+    #[command(subcommand)]
+    Instance(InstanceCommand),
+
+    /// What is being done, and what was.
+    #[command(subcommand)]
+    Operation(OperationCommand),
 
     /// Print a completion script for a shell.
     Completions { shell: Shell },

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::{Certificate, Method, RequestBuilder, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::Error;
 use crate::auth::{Granted, Settings};
@@ -14,6 +15,8 @@ use crate::auth::{Granted, Settings};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an answer may take, but for streams.
 const ANSWER: Duration = Duration::from_secs(120);
+/// How long a stream of lines may be silent: the server writes an empty line each 10 seconds.
+const SILENCE: Duration = Duration::from_secs(35);
 /// The longest message of a server that does not speak our language, in characters.
 const SHOWN: usize = 300;
 
@@ -79,6 +82,19 @@ impl Client {
         answer(self.transport.send(request, &url).await?, &url).await
     }
 
+    /// An answer that comes line by line, each a JSON value.
+    pub async fn lines(&self, path: &[&str]) -> Result<Lines, Error> {
+        let (request, url) = self.request(Method::GET, path);
+        let sent = timeout(ANSWER, request.send()).await.map_err(|_| Error::Silent { url: url.clone() })?;
+        let response = sent.map_err(|source| unreachable(&url, source))?;
+        if !response.status().is_success() {
+            // It is a refusal, so this is its error.
+            answer(response, &url).await?;
+            return Err(Error::BadAnswer { url, problem: "it has no lines".into(), request_id: None });
+        }
+        Ok(Lines { response, url, buffer: Vec::new() })
+    }
+
     /// A request with the token. Each part of the path is one segment, whatever is in it.
     fn request(&self, method: Method, path: &[&str]) -> (RequestBuilder, String) {
         let mut url = self.endpoint.clone();
@@ -87,6 +103,37 @@ impl Client {
         }
         let shown = url.to_string();
         (self.transport.http.request(method, url).header("X-Auth-Token", self.token.expose_secret()), shown)
+    }
+}
+
+/// Lines that come one after another.
+pub struct Lines {
+    response: Response,
+    url: String,
+    buffer: Vec<u8>,
+}
+
+impl Lines {
+    /// The next value; `None` once the server has ended the answer. An empty line only shows that it lives.
+    pub async fn next(&mut self) -> Result<Option<Value>, Error> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                if line.iter().all(u8::is_ascii_whitespace) {
+                    continue;
+                }
+                let value = serde_json::from_slice(&line);
+                let problem =
+                    |_| Error::BadAnswer { url: self.url.clone(), problem: "a line is no JSON".into(), request_id: None };
+                return value.map(Some).map_err(problem);
+            }
+            match timeout(SILENCE, self.response.chunk()).await {
+                Err(_) => return Err(Error::Silent { url: self.url.clone() }),
+                Ok(Err(source)) => return Err(unreachable(&self.url, source)),
+                Ok(Ok(None)) => return Ok(None),
+                Ok(Ok(Some(chunk))) => self.buffer.extend_from_slice(&chunk),
+            }
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Error {
     Prompt(#[source] io::Error),
     #[error("{0}")]
     Usage(String),
+    #[error("{0}")]
+    NotFound(String),
     /// The API said no. The status decides the exit code.
     #[error("{message}{}", request_suffix(.request_id.as_deref()))]
     Refused { status: u16, message: String, request_id: Option<String> },
@@ -36,6 +38,8 @@ pub enum Error {
         #[source]
         source: reqwest::Error,
     },
+    #[error("{url} has been silent for too long")]
+    Silent { url: String },
     #[error("the answer of {url} is not understood: {problem}{}", request_suffix(.request_id.as_deref()))]
     BadAnswer { url: String, problem: String, request_id: Option<String> },
     #[error("the catalog has no service 'cuttle-operator'{0}: is this a Cuttle cloud?")]
@@ -81,9 +85,9 @@ impl Error {
             | Self::Usage(_)
             | Self::NoEndpoint(_) => 2,
             Self::Refused { status: 401 | 403, .. } => 3,
-            Self::Refused { status: 404, .. } => 4,
+            Self::NotFound(_) | Self::Refused { status: 404, .. } => 4,
             Self::Refused { status: 400..=499, .. } => 5,
-            Self::Unreachable { .. } => 6,
+            Self::Unreachable { .. } | Self::Silent { .. } => 6,
             Self::Refused { .. } | Self::BadAnswer { .. } | Self::Http(_) | Self::Output(_) | Self::Runtime(_) => 1,
         }
     }

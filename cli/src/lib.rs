@@ -16,6 +16,8 @@ pub mod client;
 pub mod completions;
 pub mod error;
 pub mod host;
+pub mod instance;
+pub mod operation;
 pub mod output;
 pub mod session;
 pub mod time;
@@ -53,6 +55,8 @@ pub fn run(arguments: Arguments) -> Result<Done, Error> {
         let open = || Session::open(&cloud, json);
         match command {
             Command::Host(command) => host::run(&open().await?, command).await,
+            Command::Instance(command) => instance::run(&open().await?, command).await,
+            Command::Operation(command) => operation::run(&open().await?, command).await,
             Command::Completions { shell } => completions::run(shell),
         }
     })

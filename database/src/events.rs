@@ -15,6 +15,8 @@ pub enum Event {
     Command(HostId),
     /// A report of this command.
     Report(CommandId),
+    /// This operation has begun or ended a step, or got on in a long one. For those who look on.
+    Progress(OperationId),
     /// This operation was asked to stop.
     Cancelled(OperationId),
     /// This operation has ended.
@@ -44,6 +46,7 @@ impl Event {
         match self {
             Event::Command(id) => format!("command:{id}"),
             Event::Report(id) => format!("report:{id}"),
+            Event::Progress(id) => format!("progress:{id}"),
             Event::Cancelled(id) => format!("cancelled:{id}"),
             Event::Ended(id) => format!("ended:{id}"),
             Event::Ready(id) => format!("ready:{id}"),
@@ -58,6 +61,7 @@ impl Event {
         let read = || match word.split_once(':')? {
             ("command", id) => id.parse().ok().map(Event::Command),
             ("report", id) => id.parse().ok().map(Event::Report),
+            ("progress", id) => id.parse().ok().map(Event::Progress),
             ("cancelled", id) => id.parse().ok().map(Event::Cancelled),
             ("ended", id) => id.parse().ok().map(Event::Ended),
             ("ready", id) => id.parse().ok().map(Event::Ready),
@@ -80,6 +84,7 @@ mod tests {
         let all = [
             Event::Command(host),
             Event::Report(command),
+            Event::Progress(operation),
             Event::Cancelled(operation),
             Event::Ended(operation),
             Event::Ready(operation),

@@ -5,19 +5,26 @@
 //! A directory for each resource, a file for each endpoint; `view.rs` is how the resource looks.
 
 pub mod hosts;
+pub mod instances;
+pub mod operations;
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use axum::Router;
 use axum::middleware::from_fn;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::error;
+use crate::error::{self, ApiError};
 use crate::shared::Shared;
+use crate::web::query::Pairs;
 use crate::web::routes::{Routes, Service};
+use crate::web::validation::shown;
 
 /// Every route below `/v1` that needs no Ceph.
 pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
-    hosts::routes(shared)
+    hosts::routes(shared).merge(instances::routes(shared)).merge(operations::routes(shared))
 }
 
 /// The service around these routes of `/v1`.
@@ -32,6 +39,15 @@ pub fn service(routes: Router) -> Router {
         .layer(layers)
 }
 
-async fn not_found() -> error::ApiError {
-    error::ApiError::NotFound("The resource could not be found.".into())
+async fn not_found() -> ApiError {
+    ApiError::NotFound("The resource could not be found.".into())
+}
+
+/// A key of the query that may be given once, as the id that it is meant to be.
+fn parsed<T: FromStr>(query: &Pairs, key: &str) -> Result<Option<T>, ApiError>
+where
+    T::Err: Display,
+{
+    let Some(text) = query.one(key)? else { return Ok(None) };
+    text.parse().map(Some).map_err(|why| ApiError::invalid(key, shown(&text.into()), format_args!("{why}.")))
 }

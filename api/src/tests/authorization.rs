@@ -87,6 +87,14 @@ const MEANT: &[(&str, &str, Access)] = &[
     ("GET", "/operator/v1/hosts/{name}", Admin),
     ("POST", "/operator/v1/hosts/{name}/disable", Admin),
     ("POST", "/operator/v1/hosts/{name}/enable", Admin),
+    ("GET", "/operator/v1/instances", Admin),
+    ("GET", "/operator/v1/instances/{id}", Admin),
+    ("GET", "/operator/v1/instances/{id}/events", Admin),
+    ("GET", "/operator/v1/operations", Admin),
+    ("POST", "/operator/v1/operations/{id}/cancel", Admin),
+    ("GET", "/operator/v1/operations/watch", Admin),
+    ("GET", "/operator/v1/operations/{id}", Admin),
+    ("GET", "/operator/v1/operations/{id}/watch", Admin),
 ];
 
 fn meant(route: &Route) -> Access {

@@ -8,6 +8,11 @@ mod documentation;
 mod identity;
 mod image;
 mod operator;
+mod operator_work;
+// The same rows as in the database's own tests.
+#[allow(dead_code)]
+#[path = "../../../database/tests/support/rows.rs"]
+mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +27,7 @@ use cuttle_model::ids::{Ids, ProjectId, RandomIds, UserId};
 use http_body_util::BodyExt;
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::identity::passwords::{self, Passwords};
@@ -60,6 +66,7 @@ impl Cloud {
             token_lifetime: Duration::from_secs(3600),
             host_down_after: Duration::from_secs(10),
             limits: Limits { failed_logins_per_minute: 0, ..Limits::default() },
+            stopping: CancellationToken::new(),
         });
         let router = public::router_without_ceph(&shared);
         Self { shared, router, directory }

@@ -23,6 +23,7 @@ impl Handle {
         if let Some(begun) = &entry.begun {
             begin_step(&mut tx, entry.guard.operation, begun).await?;
         }
+        tx.announce(Event::Progress(entry.guard.operation));
         tx.commit().await?;
         Ok(Written::Done)
     }
@@ -40,7 +41,11 @@ impl Handle {
             .bind(i64::from(sequence))
             .bind(number(progress.done))
             .bind(progress.total.map(number));
-        changed(query, self.writer()).await
+        let mut tx = self.begin().await?;
+        let is_held = changed(query, tx.connection()).await?;
+        tx.announce(Event::Progress(guard.operation));
+        tx.commit().await?;
+        Ok(is_held)
     }
 
     pub(super) async fn cancel_once(&self, id: OperationId) -> Attempt<bool> {

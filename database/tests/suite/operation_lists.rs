@@ -1,6 +1,6 @@
 //! Lists of operations, and how far their steps are.
 
-use cuttle_database::{JournalEntry, OperationQuery, WhenBusy};
+use cuttle_database::{Event, JournalEntry, OperationQuery, WhenBusy};
 use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStatus, Progress, StepRecord, Subject};
 
 use crate::lab::Lab;
@@ -59,9 +59,12 @@ async fn progress_is_kept_with_the_attempt_and_only_the_leases_holder_writes_it(
     let state = serde_json::json!({});
     let status = OperationStatus::Running;
     let entry = JournalEntry { guard, status, next_step: 0, state, fault: None, ended: None, begun: Some(begun) };
+    let mut events = lab.database.events();
     let _ = lab.database.journal(&entry).await.unwrap();
+    assert_eq!(rows::heard(&mut events).await, Event::Progress(operation.id));
     let progress = Progress { done: 5 << 30, total: Some(7 << 30) };
     assert!(lab.database.note_progress(guard, 0, progress).await.unwrap());
+    assert_eq!(rows::heard(&mut events).await, Event::Progress(operation.id));
     let late = cuttle_database::LeaseGuard { epoch: 0, ..guard };
     assert!(!lab.database.note_progress(late, 0, Progress { done: 1, total: None }).await.unwrap());
     let steps = lab.database.list_steps(&[operation.id]).await.unwrap();

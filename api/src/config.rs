@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cuttle_model::quota::{Amounts, Resource, UNLIMITED};
 use cuttle_operations::Settings;
 use figment::Figment;
 use figment::providers::{Format, Toml};
@@ -38,6 +39,8 @@ pub struct Config {
     pub log: Log,
     #[serde(default)]
     pub operations: Settings,
+    #[serde(default)]
+    pub quota: Quota,
 }
 
 /// The OpenStack APIs.
@@ -107,6 +110,22 @@ pub struct Identity {
     pub failed_logins_per_minute: u16,
 }
 
+/// How much each project may have where nothing else was set; -1 is no limit.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quota {
+    pub instances: i64,
+    /// Virtual CPUs.
+    pub cores: i64,
+    pub ram_mib: i64,
+    /// Of one instance.
+    pub metadata_items: i64,
+    /// Of one user.
+    pub key_pairs: i64,
+    pub server_groups: i64,
+    pub server_group_members: i64,
+}
+
 /// What is logged, to the standard error.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -171,6 +190,20 @@ impl Default for Identity {
     }
 }
 
+impl Default for Quota {
+    fn default() -> Self {
+        Self {
+            instances: 10,
+            cores: 20,
+            ram_mib: 51_200,
+            metadata_items: 128,
+            key_pairs: 100,
+            server_groups: 10,
+            server_group_members: 10,
+        }
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { format: LogFormat::Text, filter: "info".into() }
@@ -182,6 +215,25 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let figment = Figment::from(Toml::file_exact(path));
         figment.extract().map_err(|source| ConfigError { path: path.to_owned(), source: Box::new(source) })
+    }
+}
+
+impl Quota {
+    /// As limits; of what does not exist here, as Nova without its own networks says it.
+    pub fn amounts(&self) -> Amounts {
+        let own = [
+            (Resource::Instances, self.instances),
+            (Resource::Cores, self.cores),
+            (Resource::Ram, self.ram_mib),
+            (Resource::MetadataItems, self.metadata_items),
+            (Resource::KeyPairs, self.key_pairs),
+            (Resource::ServerGroups, self.server_groups),
+            (Resource::ServerGroupMembers, self.server_group_members),
+            (Resource::InjectedFiles, 5),
+            (Resource::InjectedFileContentBytes, 10_240),
+            (Resource::InjectedFilePathBytes, 255),
+        ];
+        own.into_iter().fold(Amounts::all(UNLIMITED), |all, (resource, limit)| all.with(resource, limit.max(UNLIMITED)))
     }
 }
 

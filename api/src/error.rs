@@ -101,7 +101,7 @@ impl From<RequestError> for ApiError {
     fn from(error: RequestError) -> Self {
         match error {
             RequestError::NotFound => Self::NotFound("The resource could not be found.".into()),
-            RequestError::ImageProtected => Self::Forbidden(error.to_string()),
+            RequestError::ImageProtected | RequestError::OverQuota(_) => Self::Forbidden(error.to_string()),
             RequestError::Conflict { ref allowed, .. } => {
                 let allowed: Vec<&str> = allowed.iter().map(|request| request.as_str()).collect();
                 let now = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };

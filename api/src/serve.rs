@@ -149,6 +149,7 @@ fn state(config: &Config, database: Database, ceph: Cluster) -> Controlled {
         host_down_after: Duration::from_secs(config.operations.host_down_after_seconds),
         limits: config.limits(),
         stopping: CancellationToken::new(),
+        quota: config.quota.amounts(),
     });
     let control = Control::new(Parts { database, ceph: Arc::new(ceph), clock, ids, settings: config.operations.clone() });
     Controlled { shared, control }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use cuttle_database::Database;
 use cuttle_model::clock::{Clock, Timestamp};
 use cuttle_model::ids::Ids;
+use cuttle_model::quota::Amounts;
 use cuttle_operations::Control;
 use tokio_util::sync::CancellationToken;
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Answers that have no end, end when this is cancelled.
     pub stopping: CancellationToken,
+    /// Limits where none was set.
+    pub quota: Amounts,
 }
 
 /// How much is remembered of callers, and how long.

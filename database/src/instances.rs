@@ -7,15 +7,17 @@ use cuttle_model::flavor::FlavorId;
 use cuttle_model::ids::{HostId, ImageId, InstanceId, ProjectId};
 use cuttle_model::instance::{Instance, StateName};
 use cuttle_model::operation::Operation;
+use cuttle_model::quota::Excess;
 
 use crate::Result;
 use crate::operations::{LeaseGuard, Written};
+use crate::quotas::QuotaScope;
 
 /// What is known of instances.
 #[async_trait]
 pub trait Instances {
     /// Inserts an instance, its claim and the operation that makes it, all or nothing. The claim is
-    /// checked against the host's limits inside the transaction.
+    /// checked against the host's limits, and the instance against its quota, inside the transaction.
     async fn insert_instance(&self, new: &NewInstance) -> Result<Insertion>;
 
     /// The instance, deleted or not.
@@ -39,6 +41,8 @@ pub struct NewInstance {
     pub placement: Option<Placement>,
     /// The operation that makes it, with the lease of the node that inserts it.
     pub operation: Option<Operation>,
+    /// Counts it against these limits; `None`: it is not counted.
+    pub quota: Option<QuotaScope>,
 }
 
 /// A claim, and the limits under which it may be made.
@@ -52,11 +56,13 @@ pub struct Placement {
 }
 
 /// What became of an insertion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Insertion {
     Inserted,
     /// Others have taken the host's room, or it was disabled meanwhile; nothing was written.
     HostFull,
+    /// The project or its user would have too much; nothing was written.
+    OverQuota(Vec<Excess>),
 }
 
 /// Which instances, in which order.
@@ -73,12 +79,25 @@ pub struct InstanceQuery {
     pub host: Option<HostId>,
     /// Changed at this time or later; deleted ones are then listed too.
     pub changed_since: Option<Timestamp>,
+    /// With all of these tags, or with any, or without.
+    pub tags: TagQuery,
     /// First key first. Ends with the creation time, newest first, and the id, whatever is asked for.
     pub sort: Vec<(InstanceSort, SortDirection)>,
     /// Begin after this one.
     pub marker: Option<InstanceId>,
     /// At the most so many.
     pub limit: Option<u32>,
+}
+
+/// Which tags; an empty list asks nothing.
+#[derive(Debug, Clone, Default)]
+pub struct TagQuery {
+    pub all: Vec<String>,
+    pub any: Vec<String>,
+    /// Not all of them.
+    pub not_all: Vec<String>,
+    /// Not one of them.
+    pub not_any: Vec<String>,
 }
 
 /// What instances can be sorted by.

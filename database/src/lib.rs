@@ -28,9 +28,11 @@ mod hosts;
 mod identity;
 mod images;
 mod instances;
+mod keypairs;
 mod migration;
 mod operations;
 mod postgres;
+mod quotas;
 mod sqlite;
 
 use std::sync::Arc;
@@ -47,12 +49,14 @@ pub use flavors::{FlavorQuery, Flavors, Inserted};
 pub use hosts::{Candidate, Hosts};
 pub use identity::{Credentials, Identity, ProjectChange, ProjectDeleted, Updated, UserChange};
 pub use images::{ImageQuery, ImageSort, Images};
-pub use instances::{Insertion, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection};
+pub use instances::{Insertion, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection, TagQuery};
+pub use keypairs::{KeypairInsertion, Keypairs};
 pub use migration::Schema;
 pub use operations::{
     Begin, Begun, EndOperation, JournalEntry, LeaseGuard, Mark, OperationQuery, Operations, StepEnd, SubjectEnd, WhenBusy,
     Written,
 };
+pub use quotas::{InstanceUsage, Limits, QuotaScope, Quotas};
 
 /// What is done by a database call that cannot be done now.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -66,6 +70,8 @@ pub trait Store:
     + Clients
     + Hosts
     + Flavors
+    + Keypairs
+    + Quotas
     + Images
     + Identity
     + Assignments

@@ -16,7 +16,8 @@
 //! `epoch` grows before each start; a guest runs only in the newest one. `running_allowed` is an
 //! epoch for which every client that may write was recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,7 @@ use crate::disk::Disk;
 use crate::fault::Fault;
 use crate::flavor::Flavor;
 use crate::ids::{Epoch, HostId, ImageId, InstanceId, ProjectId, UserId};
+use crate::keypair::PublicKey;
 
 /// An instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +56,21 @@ pub struct Instance {
     pub root_disk: Option<Disk>,
     /// What the user attached to it by key.
     pub metadata: BTreeMap<String, String>,
-    /// The SSH key's name.
+    /// The keypair's name.
     pub key_name: Option<String>,
+    /// The key of that name as it was when the instance was made.
+    pub public_key: Option<PublicKey>,
+    /// Short words by which users find it.
+    pub tags: BTreeSet<String>,
+    /// While it is there, only whoever may open it changes the instance.
+    pub lock: Option<Lock>,
+    /// The request that it was made by, `r-…`; several may have been.
+    pub reservation_id: Option<String>,
+    /// Which of these it is, from 0.
+    pub launch_index: u32,
+    /// Addresses that its owner has noted; nothing follows from them.
+    pub access_ipv4: Option<Ipv4Addr>,
+    pub access_ipv6: Option<Ipv6Addr>,
     pub availability_zone: Option<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -64,6 +79,40 @@ pub struct Instance {
     pub deleted_at: Option<Timestamp>,
     /// Changes by one at each write.
     pub generation: i64,
+}
+
+/// Keeps an instance from being changed by mistake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lock {
+    pub by: LockedBy,
+    /// In words.
+    pub reason: Option<String>,
+}
+
+/// Who has locked an instance. Administrators open every lock, owners only their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockedBy {
+    Owner,
+    Admin,
+}
+
+impl LockedBy {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Owner, Self::Admin];
+
+    /// The word in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// Who is meant by that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.as_str() == word)
+    }
 }
 
 /// What an instance has settled in.

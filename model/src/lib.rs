@@ -16,6 +16,8 @@ pub mod identity;
 pub mod ids;
 pub mod image;
 pub mod instance;
+pub mod keypair;
 pub mod machine;
 pub mod operation;
+pub mod quota;
 pub mod wire;

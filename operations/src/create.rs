@@ -4,9 +4,10 @@
 //! instance: so there is no instance without its claim, and no claim without its instance.
 //! An instance for which there is no host is kept, in error, with the reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use cuttle_database::{Insertion, NewInstance, Placement};
+use cuttle_database::{Insertion, NewInstance, Placement, QuotaScope};
 use cuttle_model::capacity::Claim;
 use cuttle_model::disk::{Disk, DiskRole, IMAGE_SNAPSHOT, image_name, owner, root_disk_name};
 use cuttle_model::fault::{Fault, FaultKind};
@@ -15,6 +16,7 @@ use cuttle_model::host::Host;
 use cuttle_model::ids::{Epoch, HostId, ImageId, InstanceId, ProjectId};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, Task};
+use cuttle_model::keypair::Keypair;
 use cuttle_model::operation::{Operation, OperationKind, Subject};
 use cuttle_rbd_backend::{ClonePlan, Metadata};
 use cuttle_scheduler::{HostView, World};
@@ -34,8 +36,17 @@ pub struct CreateInstance {
     pub flavor: Flavor,
     pub image: Image,
     pub metadata: BTreeMap<String, String>,
-    pub key_name: Option<String>,
+    /// Its public key is copied into the instance.
+    pub keypair: Option<Keypair>,
     pub availability_zone: Option<String>,
+    pub tags: BTreeSet<String>,
+    /// Of the request that it is one of several of, and which one.
+    pub reservation_id: Option<String>,
+    pub launch_index: u32,
+    pub access_ipv4: Option<Ipv4Addr>,
+    pub access_ipv6: Option<Ipv6Addr>,
+    /// Whose quota it is counted against; `None`: nobody's.
+    pub quota: Option<QuotaScope>,
 }
 
 /// The operation's state.
@@ -102,11 +113,12 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
         let instance = new_instance(control, who, &request);
         let Some((host, placement)) = choice.as_ref().ok().and_then(|host| Some((host, placement(&instance, host)?))) else {
             let reason = choice.err().unwrap_or_else(|| "No valid host was found.".to_owned());
-            return refuse(control, instance, reason).await;
+            return refuse(control, instance, request.quota, reason).await;
         };
         let instance = Instance { host_id: Some(host.id), ..instance };
         let operation = new_operation(control, who, &instance, request.image.id, disk_bytes, host.id);
-        let new = NewInstance { instance, placement: Some(placement), operation: Some(operation) };
+        let quota = request.quota.clone();
+        let new = NewInstance { instance, placement: Some(placement), operation: Some(operation), quota };
         match control.database().insert_instance(&new).await? {
             Insertion::Inserted => {
                 if let Some(operation) = new.operation {
@@ -116,6 +128,7 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
             }
             // Another request took the room between our look and our claim.
             Insertion::HostFull => tried.push(host.id),
+            Insertion::OverQuota(over) => return Err(RequestError::OverQuota(over)),
         }
     }
 }
@@ -148,12 +161,18 @@ fn placement(instance: &Instance, host: &Host) -> Option<Placement> {
 }
 
 /// Keeps an instance for which there is no host, so that its owner sees why.
-async fn refuse(control: &Control, instance: Instance, reason: String) -> Result<Instance, RequestError> {
+async fn refuse(
+    control: &Control,
+    instance: Instance,
+    quota: Option<QuotaScope>,
+    reason: String,
+) -> Result<Instance, RequestError> {
     let state = InstanceState::Error { fault: Fault::new(FaultKind::NoValidHost, reason) };
     let instance = Instance { state, task: None, ..instance };
-    let new = NewInstance { instance, placement: None, operation: None };
+    let new = NewInstance { instance, placement: None, operation: None, quota };
     match control.database().insert_instance(&new).await? {
         Insertion::Inserted | Insertion::HostFull => Ok(new.instance),
+        Insertion::OverQuota(over) => Err(RequestError::OverQuota(over)),
     }
 }
 
@@ -178,7 +197,14 @@ fn new_instance(control: &Control, who: &Requester, request: &CreateInstance) ->
         running_allowed: None,
         root_disk: None,
         metadata: request.metadata.clone(),
-        key_name: request.key_name.clone(),
+        key_name: request.keypair.as_ref().map(|keypair| keypair.name.clone()),
+        public_key: request.keypair.as_ref().map(|keypair| keypair.public_key.clone()),
+        tags: request.tags.clone(),
+        lock: None,
+        reservation_id: request.reservation_id.clone(),
+        launch_index: request.launch_index,
+        access_ipv4: request.access_ipv4,
+        access_ipv6: request.access_ipv6,
         availability_zone: request.availability_zone.clone(),
         created_at: now,
         updated_at: now,

@@ -5,6 +5,7 @@ use cuttle_model::host::HostName;
 use cuttle_model::image::ImageStatus;
 use cuttle_model::instance::{StateName, Task};
 use cuttle_model::machine::Request;
+use cuttle_model::quota::Excess;
 
 /// Why a request was not begun.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum RequestError {
     /// The root disk that was asked for is smaller than the image.
     #[error("the flavor's disk is smaller than the image, which has {image_bytes} bytes")]
     DiskTooSmall { image_bytes: u64 },
+    /// The project or its user would have too much.
+    #[error("Quota exceeded for {}", quota_text(.0))]
+    OverQuota(Vec<Excess>),
     /// The host's agent did not answer in time, or there is none.
     #[error("the instance's host does not answer")]
     HostSilent,
@@ -49,6 +53,16 @@ pub enum RequestError {
 
 fn task_text(task: Option<Task>) -> String {
     task.map_or_else(String::new, |task| format!(" ({} is going on)", task.as_str()))
+}
+
+/// Nova's words: which limits, what was asked for, what is used, and what is allowed.
+fn quota_text(over: &[Excess]) -> String {
+    let list = |text: &dyn Fn(&Excess) -> String| over.iter().map(text).collect::<Vec<_>>().join(", ");
+    let names = list(&|excess| excess.resource.as_str().to_owned());
+    let requested = list(&|excess| excess.requested.to_string());
+    let used = list(&|excess| excess.used.to_string());
+    let limits = list(&|excess| excess.limit.to_string());
+    format!("{names}: Requested {requested}, but already used {used} of {limits} {names}")
 }
 
 /// Why an upload did not become an image.

@@ -218,8 +218,14 @@ fn requests_at_the_same_time_never_overcommit() {
         flavor: world.flavor(),
         image: image.clone(),
         metadata: Default::default(),
-        key_name: None,
+        keypair: None,
         availability_zone: None,
+        tags: Default::default(),
+        reservation_id: None,
+        launch_index: 0,
+        access_ipv4: None,
+        access_ipv6: None,
+        quota: None,
     };
     let creates = (0..8).map(|n| cuttle_operations::create::create(&life.control, &world.who, request(format!("test-{n}"))));
     let made = life.block_on(futures::future::join_all(creates));

@@ -23,3 +23,8 @@ pub fn bookmark(address: &Address, collection: &str, id: &str) -> Value {
 pub fn next(address: &Address, path: &str, query: &Pairs, last: &str) -> Value {
     json!([{ "rel": "next", "href": address.url(&format!("/compute/v2.1{path}?{}", query.with_marker(last))) }])
 }
+
+/// At most 64 characters of what a client sent, for messages.
+pub fn shown(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(64).collect()
+}

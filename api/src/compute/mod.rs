@@ -1,4 +1,4 @@
-//! Compute v2.1: flavors, servers, and what administrators see of hosts.
+//! Compute v2.1: flavors, servers, keypairs, and what administrators see of hosts.
 //!
 //! A directory for each resource, a file for each endpoint; `view.rs` is how the resource looks on
 //! the wire at each microversion, `schema.rs` what a request may hold.
@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod flavors;
 pub mod hosts;
 pub mod hypervisors;
+pub mod keypairs;
 pub mod links;
 pub mod microversion;
 pub mod servers;
@@ -29,6 +30,7 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
     routes
         .merge(flavors::routes(shared))
         .merge(servers::plain_routes(shared))
+        .merge(keypairs::routes(shared))
         .merge(availability_zones::routes(shared))
         .merge(services::routes(shared))
         .merge(hypervisors::routes(shared))

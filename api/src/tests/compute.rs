@@ -149,7 +149,8 @@ async fn unknown_paths_are_404_in_shape() {
     for path in [
         "servers/",
         "flavors/",
-        "os-keypairs",
+        "os-keypairs/",
+        "os-keypairs/none",
         "servers/x",
         "servers/8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b",
         "flavors/%00",

@@ -7,6 +7,7 @@ mod compute;
 mod documentation;
 mod identity;
 mod image;
+mod keypairs;
 mod operator;
 mod operator_work;
 // The same rows as in the database's own tests.
@@ -30,6 +31,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::config::Quota;
 use crate::identity::passwords::{self, Passwords};
 use crate::public;
 use crate::shared::{Limits, Parts, Shared};
@@ -67,6 +69,7 @@ impl Cloud {
             host_down_after: Duration::from_secs(10),
             limits: Limits { failed_logins_per_minute: 0, ..Limits::default() },
             stopping: CancellationToken::new(),
+            quota: Quota::default().amounts(),
         });
         let router = public::router_without_ceph(&shared);
         Self { shared, router, directory }
@@ -141,6 +144,12 @@ impl Cloud {
             .header("content-type", "application/json")
             .header("openstack-api-version", format!("compute {version}"));
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    async fn delete_at(&self, token: &str, path: &str, version: &str) -> Answer {
+        let request =
+            Request::delete(path).header("x-auth-token", token).header("openstack-api-version", format!("compute {version}"));
+        self.send(request.body(Body::empty()).unwrap()).await
     }
 
     async fn delete(&self, token: &str, path: &str) -> Answer {

@@ -6,6 +6,7 @@ use sqlx::QueryBuilder;
 use super::Db;
 use super::instances::instance_columns;
 use super::page::{self, Key};
+use super::tags;
 use crate::instances::{InstanceQuery, InstanceSort, SortDirection};
 
 /// What every order ends with.
@@ -33,6 +34,10 @@ pub(super) fn select(query: &InstanceQuery) -> QueryBuilder<Db> {
     if let Some(since) = query.changed_since {
         sql.push(" AND updated_at >= ").push_bind(since.as_micros());
     }
+    tags::push(&mut sql, &query.tags.all, false, false);
+    tags::push(&mut sql, &query.tags.any, true, false);
+    tags::push(&mut sql, &query.tags.not_all, false, true);
+    tags::push(&mut sql, &query.tags.not_any, true, true);
     let asked = query.sort.iter().map(|(sort, direction)| Key { expression: expression(*sort), direction: *direction });
     let keys = page::order(asked, &USUAL);
     if let Some(marker) = query.marker {

@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use cuttle_model::ids::InstanceId;
-use cuttle_model::instance::{Instance, InstanceState, PowerState, StateName, Task};
+use cuttle_model::instance::{Instance, InstanceState, Lock, LockedBy, PowerState, StateName, Task};
 
 use super::row::Columns;
-use super::{Attempt, Handle, Query, Row, Tx, attempt, bind, changed, instance_list, leases, operations, subject};
+use super::{Attempt, Handle, Query, Row, Tx, attempt, bind, changed, instance_list, leases, operations, quotas, subject, tags};
 use crate::Result;
 use crate::instances::{Insertion, InstanceQuery, Instances, NewInstance, Placement};
 use crate::operations::{LeaseGuard, Written};
@@ -17,7 +17,8 @@ macro_rules! instance_columns {
     () => {
         "id, project_id, user_id, name, description, hostname, flavor_id, flavor, image_id, state, fault, task, power, \
          host_id, epoch, running_allowed, root_disk, metadata, key_name, availability_zone, created_at, updated_at, \
-         launched_at, deleted_at, generation"
+         launched_at, deleted_at, generation, public_key, tags, locked_by, locked_reason, reservation_id, launch_index, \
+         access_ipv4, access_ipv6, vcpus, ram_mib"
     };
 }
 pub(super) use instance_columns;
@@ -27,6 +28,13 @@ impl Instances for Handle {
     async fn insert_instance(&self, new: &NewInstance) -> Result<Insertion> {
         attempt("insert an instance", || async move {
             let mut tx = self.begin().await?;
+            // Before the host, as everywhere: so two of these never wait for each other.
+            if let Some(scope) = &new.quota {
+                let over = quotas::check_instance(&mut tx, &new.instance, scope).await?;
+                if !over.is_empty() {
+                    return Ok(Insertion::OverQuota(over));
+                }
+            }
             if let Some(placement) = &new.placement
                 && !lock_host(&mut tx, placement).await?
             {
@@ -103,7 +111,8 @@ async fn insert(tx: &mut Tx, instance: &Instance) -> Attempt<()> {
     const INSERT: &str = concat!(
         "INSERT INTO instances (",
         instance_columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, \
+         $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)"
     );
     bound(INSERT, instance)?.execute(tx.connection()).await?;
     Ok(())
@@ -116,7 +125,9 @@ pub(super) fn update(instance: &Instance) -> Attempt<Query<'static>> {
     const UPDATE: &str = "UPDATE instances SET project_id = $2, user_id = $3, name = $4, description = $5, hostname = $6, \
          flavor_id = $7, flavor = $8, image_id = $9, state = $10, fault = $11, task = $12, power = $13, host_id = $14, \
          running_allowed = $16, root_disk = $17, metadata = $18, key_name = $19, availability_zone = $20, created_at = $21, \
-         updated_at = $22, launched_at = $23, deleted_at = $24, generation = generation + 1 \
+         updated_at = $22, launched_at = $23, deleted_at = $24, generation = generation + 1, public_key = $26, tags = $27, locked_by = $28, \
+         locked_reason = $29, reservation_id = $30, launch_index = $31, access_ipv4 = $32, access_ipv6 = $33, vcpus = $34, \
+         ram_mib = $35 \
          WHERE id = $1 AND generation = $25 AND epoch = $15 AND ($16 IS NULL OR running_allowed = $16)";
     bound(UPDATE, instance)
 }
@@ -127,6 +138,7 @@ fn bound(statement: &'static str, instance: &Instance) -> Attempt<Query<'static>
         InstanceState::Building | InstanceState::Active | InstanceState::Stopped | InstanceState::Deleted => None,
     };
     let root_disk = instance.root_disk.as_ref().map(|disk| bind::json(TABLE, "root_disk", disk)).transpose()?;
+    let public_key = instance.public_key.as_ref().map(|key| bind::json(TABLE, "public_key", key)).transpose()?;
     Ok(sqlx::query(statement)
         .bind(instance.id.to_string())
         .bind(instance.project_id.to_string())
@@ -152,7 +164,17 @@ fn bound(statement: &'static str, instance: &Instance) -> Attempt<Query<'static>
         .bind(instance.updated_at.as_micros())
         .bind(instance.launched_at.map(|time| time.as_micros()))
         .bind(instance.deleted_at.map(|time| time.as_micros()))
-        .bind(instance.generation))
+        .bind(instance.generation)
+        .bind(public_key)
+        .bind(tags::column(&instance.tags))
+        .bind(instance.lock.as_ref().map(|lock| lock.by.as_str()))
+        .bind(instance.lock.as_ref().and_then(|lock| lock.reason.clone()))
+        .bind(instance.reservation_id.clone())
+        .bind(i64::from(instance.launch_index))
+        .bind(instance.access_ipv4.map(|address| address.to_string()))
+        .bind(instance.access_ipv6.map(|address| address.to_string()))
+        .bind(i64::from(instance.flavor.vcpus))
+        .bind(bind::integer(TABLE, "ram_mib", instance.flavor.ram_mib)?))
 }
 
 fn read(row: &Row) -> Attempt<Instance> {
@@ -183,6 +205,16 @@ fn read(row: &Row) -> Attempt<Instance> {
         root_disk: columns.maybe("root_disk", Columns::json)?,
         metadata: columns.json("metadata")?,
         key_name: columns.maybe("key_name", Columns::string)?,
+        public_key: columns.maybe("public_key", Columns::json)?,
+        tags: tags::read(columns.text("tags")?),
+        lock: match columns.maybe("locked_by", |columns, column| columns.word(column, LockedBy::from_word))? {
+            Some(by) => Some(Lock { by, reason: columns.maybe("locked_reason", Columns::string)? }),
+            None => None,
+        },
+        reservation_id: columns.maybe("reservation_id", Columns::string)?,
+        launch_index: columns.number("launch_index")?,
+        access_ipv4: columns.maybe("access_ipv4", Columns::parsed)?,
+        access_ipv6: columns.maybe("access_ipv6", Columns::parsed)?,
         availability_zone: columns.maybe("availability_zone", Columns::string)?,
         created_at: columns.time("created_at")?,
         updated_at: columns.time("updated_at")?,

@@ -6,7 +6,7 @@
 //! `SUM` of integers is a decimal), comparisons that tell upper from lower case.
 //!
 //! Always true: a transaction locks the subject (instance or image) before its operation, and the
-//! operation before its steps, so that two of them never wait for each other.
+//! operation before its steps, and a quota before a host, so that two of them never wait for each other.
 
 mod application_credentials;
 mod assignments;
@@ -24,6 +24,7 @@ mod images;
 mod instance_list;
 mod instances;
 mod journal;
+mod keypairs;
 mod leases;
 // Only SQLite says how it carries out a statement without having data.
 #[cfg(test)]
@@ -32,8 +33,10 @@ pub(super) mod lists;
 mod operation_list;
 mod operations;
 mod page;
+mod quotas;
 mod row;
 mod subject;
+mod tags;
 mod tokens;
 
 use super::{Db, Handle, Row, Tx};

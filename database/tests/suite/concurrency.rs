@@ -7,21 +7,15 @@ use cuttle_model::client::ClientProof;
 use cuttle_model::ids::Epoch;
 use cuttle_model::instance::Instance;
 use cuttle_model::operation::OperationStatus;
-use futures::future::join_all;
 
 use crate::lab::Lab;
-use crate::rows;
+use crate::rows::{self, at_once};
 
 /// Two nodes on one database.
 async fn nodes() -> (Lab, [Database; 2]) {
     let lab = Lab::new().await;
     let nodes = [lab.database.clone(), lab.another_node().await];
     (lab, nodes)
-}
-
-/// Runs all of these at once, each in a task of its own, and gathers what they answer.
-async fn at_once<T: Send + 'static>(work: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>) -> Vec<T> {
-    join_all(work.into_iter().map(tokio::spawn)).await.into_iter().map(|ended| ended.unwrap()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

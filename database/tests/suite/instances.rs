@@ -88,7 +88,7 @@ async fn a_guarded_write_needs_the_lease() {
     let lab = Lab::new().await;
     let instance = rows::instance(rows::project());
     let operation = rows::operation(Subject::Instance(instance.id), rows::node());
-    let new = NewInstance { instance: instance.clone(), placement: None, operation: Some(operation.clone()) };
+    let new = NewInstance { instance: instance.clone(), placement: None, operation: Some(operation.clone()), quota: None };
     lab.database.insert_instance(&new).await.unwrap();
 
     let held = rows::guard(&operation);

@@ -116,6 +116,13 @@ pub fn instance(project_id: ProjectId) -> Instance {
         root_disk: None,
         metadata: BTreeMap::new(),
         key_name: None,
+        public_key: None,
+        tags: Default::default(),
+        lock: None,
+        reservation_id: None,
+        launch_index: 0,
+        access_ipv4: None,
+        access_ipv6: None,
         availability_zone: None,
         created_at: at(0),
         updated_at: at(0),
@@ -134,7 +141,7 @@ pub async fn insert_instance(database: &Database) -> Instance {
 
 /// Stores an instance, without claim and operation.
 pub async fn store(database: &Database, instance: &Instance) {
-    let new = NewInstance { instance: instance.clone(), placement: None, operation: None };
+    let new = NewInstance { instance: instance.clone(), placement: None, operation: None, quota: None };
     assert_eq!(database.insert_instance(&new).await.unwrap(), Insertion::Inserted);
 }
 
@@ -146,7 +153,12 @@ pub async fn get(database: &Database, instance: &Instance) -> Instance {
 pub fn placed(host: HostId, vcpu_limit: u64) -> NewInstance {
     let instance = Instance { host_id: Some(host), ..instance(project()) };
     let claim = Claim::of(instance.id, host, &instance.flavor);
-    NewInstance { instance, placement: Some(Placement { claim, vcpu_limit, ram_limit_mib: u64::MAX }), operation: None }
+    NewInstance {
+        instance,
+        placement: Some(Placement { claim, vcpu_limit, ram_limit_mib: u64::MAX }),
+        operation: None,
+        quota: None,
+    }
 }
 
 pub fn image(project_id: ProjectId) -> Image {
@@ -226,4 +238,9 @@ pub fn client(instance: InstanceId, epoch: i64, host: HostId, address: &str) -> 
         address: address.to_owned(),
         recorded_at: at(1),
     }
+}
+
+/// Runs all of these at once, each in a task of its own, and gathers what they answer.
+pub async fn at_once<T: Send + 'static>(work: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>) -> Vec<T> {
+    futures::future::join_all(work.into_iter().map(tokio::spawn)).await.into_iter().map(|ended| ended.unwrap()).collect()
 }

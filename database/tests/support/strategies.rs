@@ -8,7 +8,8 @@ use cuttle_model::fault::{Fault, FaultKind};
 use cuttle_model::flavor::{Flavor, FlavorId};
 use cuttle_model::ids::{Epoch, ImageId, ProjectId, RequestId, UserId};
 use cuttle_model::image::{Image, ImageStatus, Visibility};
-use cuttle_model::instance::{Instance, InstanceState, PowerState, Task};
+use cuttle_model::instance::{Instance, InstanceState, Lock, LockedBy, PowerState, Task};
+use cuttle_model::keypair::{KeypairKind, PublicKey};
 use cuttle_model::operation::{Operation, OperationKind, OperationStatus, Subject};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -80,40 +81,66 @@ fn disk() -> impl Strategy<Value = Disk> {
     })
 }
 
+fn public_key() -> impl Strategy<Value = PublicKey> {
+    (select(KeypairKind::ALL.to_vec()), text()).prop_map(|(kind, text)| PublicKey { kind, text })
+}
+
+fn lock() -> impl Strategy<Value = Lock> {
+    (select(LockedBy::ALL.to_vec()), option::of(text())).prop_map(|(by, reason)| Lock { by, reason })
+}
+
+/// Any tags: they hold no comma.
+fn tags() -> impl Strategy<Value = std::collections::BTreeSet<String>> {
+    proptest::collection::btree_set("[^\u{0},]{1,10}", 0..4)
+}
+
 /// Any instance without a host.
 pub fn instance() -> impl Strategy<Value = Instance> {
     let texts = (text(), option::of(text()), text(), option::of(text()), option::of(text()));
     let states = (state(), option::of(select(Task::ALL.to_vec())), select(PowerState::ALL.to_vec()));
     let parts = (flavor(), any::<bool>(), 0..i64::MAX, any::<bool>(), option::of(disk()), map());
     let times = (time(), time(), option::of(time()), option::of(time()));
-    (texts, states, parts, times, 0..i64::MAX).prop_map(|(texts, states, parts, times, generation)| {
-        let (name, description, hostname, key_name, availability_zone) = texts;
-        let (state, task, power) = states;
-        let (flavor, has_image, epoch, allowed, root_disk, metadata) = parts;
-        let (created_at, updated_at, launched_at, deleted_at) = times;
-        Instance {
-            name,
-            description,
-            hostname,
-            flavor,
-            image_id: has_image.then(|| ImageId::from_uuid(rows::uuid())),
-            state,
-            task,
-            power,
-            epoch: Epoch(epoch),
-            running_allowed: allowed.then_some(Epoch(epoch)),
-            root_disk,
-            metadata,
-            key_name,
-            availability_zone,
-            created_at,
-            updated_at,
-            launched_at,
-            deleted_at,
-            generation,
-            ..rows::instance(rows::project())
-        }
-    })
+    let notes = (option::of(public_key()), tags(), option::of(lock()), option::of(text()), any::<u32>());
+    let addresses = (option::of(any::<std::net::Ipv4Addr>()), option::of(any::<std::net::Ipv6Addr>()));
+    (texts, states, parts, times, notes, addresses, 0..i64::MAX).prop_map(
+        |(texts, states, parts, times, notes, addresses, generation)| {
+            let (name, description, hostname, key_name, availability_zone) = texts;
+            let (public_key, tags, lock, reservation_id, launch_index) = notes;
+            let (access_ipv4, access_ipv6) = addresses;
+            let (state, task, power) = states;
+            let (flavor, has_image, epoch, allowed, root_disk, metadata) = parts;
+            let (created_at, updated_at, launched_at, deleted_at) = times;
+            Instance {
+                name,
+                description,
+                hostname,
+                flavor,
+                image_id: has_image.then(|| ImageId::from_uuid(rows::uuid())),
+                state,
+                task,
+                power,
+                epoch: Epoch(epoch),
+                running_allowed: allowed.then_some(Epoch(epoch)),
+                root_disk,
+                metadata,
+                key_name,
+                public_key,
+                tags,
+                lock,
+                reservation_id,
+                launch_index,
+                access_ipv4,
+                access_ipv6,
+                availability_zone,
+                created_at,
+                updated_at,
+                launched_at,
+                deleted_at,
+                generation,
+                ..rows::instance(rows::project())
+            }
+        },
+    )
 }
 
 /// Any image that is not deleted.

@@ -196,8 +196,14 @@ impl Life {
             flavor: world.flavor(),
             image: image.clone(),
             metadata: Default::default(),
-            key_name: None,
+            keypair: None,
             availability_zone: None,
+            tags: Default::default(),
+            reservation_id: None,
+            launch_index: 0,
+            access_ipv4: None,
+            access_ipv6: None,
+            quota: None,
         };
         self.block_on(cuttle_operations::create::create(&self.control, &world.who, request)).unwrap().id
     }

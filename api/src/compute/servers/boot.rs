@@ -23,6 +23,7 @@ pub struct Boot {
     pub name: String,
     pub description: Option<String>,
     pub hostname: Option<String>,
+    pub key_name: Option<String>,
     pub flavor: String,
     pub image: ImageId,
     pub metadata: BTreeMap<String, String>,
@@ -43,6 +44,7 @@ impl Boot {
             name: text("name").unwrap_or_default(),
             description: text("description"),
             hostname: text("hostname"),
+            key_name: text("key_name"),
             flavor: text("flavorRef").unwrap_or_else(|| server["flavorRef"].to_string()),
             image,
             metadata: metadata(server)?,
@@ -61,7 +63,6 @@ fn refuse_unsupported(body: &Value) -> Result<(), ApiError> {
     let server = &body["server"];
     for field in [
         "block_device_mapping",
-        "key_name",
         "personality",
         "security_groups",
         "tags",
@@ -218,7 +219,6 @@ mod tests {
             ("networks", json!([{"uuid": ID}])),
             ("networks", json!([{"port": ID}])),
             ("config_drive", json!("yes")),
-            ("key_name", json!("k")),
             ("user_data", json!("secret++")),
             ("security_groups", json!([{"name": "default"}])),
             ("personality", json!([{"path": "/x", "contents": ""}])),

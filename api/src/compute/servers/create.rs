@@ -8,14 +8,15 @@ use axum::response::{IntoResponse, Response};
 use cuttle_model::flavor::{Flavor, FlavorId, GIB};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::Instance;
+use cuttle_model::keypair::Keypair;
 use cuttle_operations::RequestError;
 use cuttle_operations::create::{CreateInstance, create};
 use serde_json::json;
 
-use crate::compute::flavors;
 use crate::compute::links::links;
 use crate::compute::microversion::Microversion;
 use crate::compute::servers::{boot::Boot, schema};
+use crate::compute::{flavors, keypairs};
 use crate::error::ApiError;
 use crate::shared::{Controlled, Shared};
 use crate::web::address::Address;
@@ -35,9 +36,13 @@ pub async fn handle(
     let flavor = flavor(&state.shared, &caller, &boot).await?;
     let image = image(&state.shared, &caller, &boot).await?;
     check_fit(&flavor, &image)?;
+    let keypair = match &boot.key_name {
+        Some(name) => Some(keypairs::of_server(&state.shared, &caller, name).await?),
+        None => None,
+    };
     let mut first = None;
     for index in 1..=boot.count {
-        let created = create(&state.control, &requester, request(&boot, &flavor, &image, index)).await;
+        let created = create(&state.control, &requester, request(&boot, &flavor, &image, keypair.as_ref(), index)).await;
         let created = created.map_err(|error| refused(error, &flavor, &image))?;
         first.get_or_insert(created);
     }
@@ -46,7 +51,7 @@ pub async fn handle(
 }
 
 /// Of several, each has its number behind its name.
-fn request(boot: &Boot, flavor: &Flavor, image: &Image, index: u64) -> CreateInstance {
+fn request(boot: &Boot, flavor: &Flavor, image: &Image, keypair: Option<&Keypair>, index: u64) -> CreateInstance {
     let numbered = |name: &String| if boot.count == 1 { name.clone() } else { format!("{name}-{index}") };
     CreateInstance {
         name: numbered(&boot.name),
@@ -55,8 +60,14 @@ fn request(boot: &Boot, flavor: &Flavor, image: &Image, index: u64) -> CreateIns
         flavor: flavor.clone(),
         image: image.clone(),
         metadata: boot.metadata.clone(),
-        key_name: None,
+        keypair: keypair.cloned(),
         availability_zone: boot.availability_zone.clone(),
+        tags: Default::default(),
+        reservation_id: None,
+        launch_index: u32::try_from(index - 1).unwrap_or(u32::MAX),
+        access_ipv4: None,
+        access_ipv6: None,
+        quota: None,
     }
 }
 

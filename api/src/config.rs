@@ -36,6 +36,8 @@ pub struct Config {
     #[serde(default)]
     pub identity: Identity,
     #[serde(default)]
+    pub metrics: Metrics,
+    #[serde(default)]
     pub log: Log,
     #[serde(default)]
     pub operations: Settings,
@@ -126,6 +128,15 @@ pub struct Quota {
     pub server_group_members: i64,
 }
 
+/// Numbers and health, for machines on this node.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    pub enabled: bool,
+    /// Whoever reaches it may read it.
+    pub listen: SocketAddr,
+}
+
 /// What is logged, to the standard error.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -201,6 +212,12 @@ impl Default for Quota {
             server_groups: 10,
             server_group_members: 10,
         }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 9774)) }
     }
 }
 

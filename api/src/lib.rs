@@ -26,6 +26,7 @@ pub mod identity;
 pub mod image;
 pub mod init;
 pub mod logging;
+pub mod observability;
 pub mod operator;
 pub mod public;
 pub mod serve;

@@ -6,13 +6,15 @@ use axum::response::IntoResponse;
 use axum::{Json, http::StatusCode};
 use serde_json::json;
 
+use crate::observability::health::Readiness;
+use crate::observability::health_routes;
 use crate::shared::{Controlled, Shared};
 use crate::web::request_id::identify;
 use crate::web::routes::{Route, Service};
 use crate::{compute, identity, image, operator};
 
 /// All services, with all their routes.
-pub fn router(state: Controlled) -> Router {
+pub fn router(state: Controlled, readiness: Readiness) -> Router {
     let shared = state.shared.clone();
     let compute = compute::plain_routes(&shared)
         .with_state(shared.clone())
@@ -20,7 +22,8 @@ pub fn router(state: Controlled) -> Router {
     let image =
         image::plain_routes(&shared).with_state(shared.clone()).merge(image::controlled_routes(&shared).with_state(state));
     let operator = operator::plain_routes(&shared).with_state(shared.clone());
-    assemble(&shared, compute.into_router(), image.into_router(), operator.into_router())
+    let services = assemble(&shared, compute.into_router(), image.into_router(), operator.into_router());
+    finish(&shared, services, health_routes(Some(readiness)))
 }
 
 /// The services without what needs Ceph.
@@ -28,7 +31,8 @@ pub fn router_without_ceph(shared: &Shared) -> Router {
     let compute = compute::plain_routes(shared).with_state(shared.clone());
     let image = image::plain_routes(shared).with_state(shared.clone());
     let operator = operator::plain_routes(shared).with_state(shared.clone());
-    assemble(shared, compute.into_router(), image.into_router(), operator.into_router())
+    let services = assemble(shared, compute.into_router(), image.into_router(), operator.into_router());
+    finish(shared, services, health_routes(None))
 }
 
 fn assemble(shared: &Shared, compute: Router, image: Router, operator: Router) -> Router {
@@ -38,8 +42,11 @@ fn assemble(shared: &Shared, compute: Router, image: Router, operator: Router) -
         .nest_service(Service::Compute.prefix(), compute::service(shared, compute))
         .nest_service(Service::Image.prefix(), image::service(shared, image))
         .nest_service(Service::Operator.prefix(), operator::service(operator))
-        .fallback(nothing)
-        .layer(from_fn_with_state(shared.clone(), identify))
+}
+
+/// What is around all services.
+fn finish(shared: &Shared, services: Router, health: Router) -> Router {
+    services.merge(health).fallback(nothing).layer(from_fn_with_state(shared.clone(), identify))
 }
 
 async fn nothing() -> impl IntoResponse {

@@ -25,7 +25,7 @@ use crate::config::{self, Config};
 use crate::identity::passwords::Passwords;
 use crate::init::admin::read_password;
 use crate::shared::{self, Controlled, Shared};
-use crate::{agents, public};
+use crate::{agents, observability, public};
 
 /// How long requests at work may take once we are told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -58,6 +58,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    #[error("metrics cannot be kept")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
 }
@@ -92,12 +94,14 @@ pub async fn connect_ceph(config: &config::Ceph) -> Result<Cluster, StartError> 
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> Result<(), StartError> {
+    let recorder = observability::metrics::install()?;
     let tls = RustlsConfig::from_config(tls::server_config(&config.agents.tls_directory)?);
     let (database, ceph) = tokio::try_join!(connect_database(&config.database), connect_ceph(&config.ceph))?;
     let state = state(&config, database, ceph);
     let stopping = state.shared.stopping.clone();
     let public_listener = listen(config.public.listen)?;
     let agents_listener = listen(config.agents.listen)?;
+    let metrics_listener = config.metrics.enabled.then(|| listen(config.metrics.listen)).transpose()?;
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
@@ -107,10 +111,18 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         async move { control.run(stop).await }
     });
     let purge = tokio::spawn(purge_tokens(state.shared.clone(), stop.clone()));
+    let upkeep = tokio::spawn(observability::metrics::upkeep(recorder.clone(), stop.clone()));
+    let readiness = observability::readiness(&state.control);
+    if let Some(listener) = metrics_listener {
+        let on_metrics = |source| StartError::Listen { address: config.metrics.listen, source };
+        let router = observability::router(state.shared.clone(), readiness.clone(), recorder);
+        // Ends with the process: until then somebody may want to see how it stops.
+        tokio::spawn(axum_server::from_tcp(listener).map_err(on_metrics)?.serve(router.into_make_service()));
+    }
     let (public_handle, agents_handle) = (Handle::new(), Handle::new());
     let on_public = |source| StartError::Listen { address: config.public.listen, source };
     let on_agents = |source| StartError::Listen { address: config.agents.listen, source };
-    let public_service = public::router(state.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let public_service = public::router(state.clone(), readiness.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let agents_service = agents::router(state).into_make_service();
     let public_server = axum_server::from_tcp(public_listener).map_err(on_public)?.handle(public_handle.clone());
     let agents_server = axum_server::from_tcp_rustls(agents_listener, tls).map_err(on_agents)?.handle(agents_handle.clone());
@@ -131,7 +143,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         tracing::warn!(%error, "a listener failed");
     }
     stop.cancel();
-    let _ = tokio::time::timeout(GRACE, async { tokio::join!(engine, purge) }).await;
+    let _ = tokio::time::timeout(GRACE, async { tokio::join!(engine, purge, upkeep) }).await;
     tracing::info!("stopped");
     Ok(())
 }

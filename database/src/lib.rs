@@ -34,6 +34,7 @@ mod operations;
 mod postgres;
 mod quotas;
 mod sqlite;
+mod statistics;
 
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ pub use operations::{
     Written,
 };
 pub use quotas::{InstanceUsage, Limits, QuotaScope, Quotas};
+pub use statistics::{Count, PoolUse, Statistics};
 
 /// What is done by a database call that cannot be done now.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -76,6 +78,7 @@ pub trait Store:
     + Identity
     + Assignments
     + ApplicationCredentials
+    + Statistics
     + Events
     + Schema
     + Send

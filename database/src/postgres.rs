@@ -111,6 +111,10 @@ impl Handle {
         &self.pool
     }
 
+    fn pools(&self) -> Vec<(&'static str, &Pool<Db>)> {
+        vec![("all", &self.pool)]
+    }
+
     /// Begins a transaction.
     async fn begin(&self) -> Attempt<Tx> {
         Ok(Tx { inner: self.pool.begin().await?, events: Vec::new() })

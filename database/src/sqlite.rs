@@ -127,6 +127,10 @@ impl Handle {
         &self.writer
     }
 
+    fn pools(&self) -> Vec<(&'static str, &Pool<Db>)> {
+        vec![("readers", &self.readers), ("writer", &self.writer)]
+    }
+
     /// Begins a transaction; it has the write lock from the start.
     async fn begin(&self) -> Attempt<Tx> {
         let inner = self.writer.begin_with("BEGIN IMMEDIATE").await?;

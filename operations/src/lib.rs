@@ -23,10 +23,12 @@ pub mod power;
 mod agent;
 mod events;
 mod guest;
+pub mod health;
 mod liveness;
 mod purge;
 mod start;
 mod stop;
 
 pub use control::{Control, Parts, Requester, Settings};
+pub use health::Check;
 pub use error::{HostError, ImportError, RequestError};

@@ -16,6 +16,22 @@ where
     T: Send + 'static,
     F: FnOnce(&Attempt) -> Result<T, Error> + Send + 'static,
 {
+    let begun = Instant::now();
+    let result = run_until(workers, attempt, timeout, work).await;
+    // An action is a constant of the program, so there are few of them.
+    metrics::histogram!("cuttle_ceph_call_seconds", "call" => attempt.action).record(begun.elapsed());
+    if let Err(error) = &result {
+        let class = error.class().as_str();
+        metrics::counter!("cuttle_ceph_call_errors_total", "call" => attempt.action, "class" => class).increment(1);
+    }
+    result
+}
+
+async fn run_until<T, F>(workers: &Arc<Workers>, attempt: &Attempt, timeout: Duration, work: F) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: FnOnce(&Attempt) -> Result<T, Error> + Send + 'static,
+{
     let deadline = Instant::now() + timeout;
     let (sender, receiver) = oneshot::channel();
     let attempted = attempt.clone();

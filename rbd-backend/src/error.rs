@@ -22,6 +22,19 @@ pub enum Class {
     Unknown,
 }
 
+impl Class {
+    /// One word, for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Gone => "gone",
+            Self::Refused => "refused",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Whether a call changes anything, for what a missing answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {

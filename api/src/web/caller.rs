@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::error::ApiError;
 use crate::shared::Shared;
 use crate::web::path::ProjectInPath;
-use crate::web::routes::Access;
+use crate::web::routes::{Access, Guard};
 
 /// The header with the caller's token.
 pub const AUTH_TOKEN: &str = "x-auth-token";
@@ -60,7 +60,14 @@ pub fn token_in<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// The layer on each route: finds out who asks, and refuses those who may not.
-pub async fn authorize(State((shared, access)): State<(Shared, Access)>, mut request: Request, next: Next) -> Response {
+pub async fn authorize(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let template = guard.template.clone();
+    let mut response = admit(&guard.shared, guard.access, request, next).await;
+    response.extensions_mut().insert(template);
+    response
+}
+
+async fn admit(shared: &Shared, access: Access, mut request: Request, next: Next) -> Response {
     if access == Access::Public {
         return next.run(request).await;
     }

@@ -9,8 +9,10 @@ use axum::response::Response;
 use cuttle_model::ids::RequestId;
 use tracing::Instrument;
 
+use crate::observability::metrics;
 use crate::shared::Shared;
 use crate::web::address::Address;
+use crate::web::routes::Template;
 
 /// Identifies the request in the answer and in the log. An id that the client sent is logged beside
 /// ours, so that one id can be followed through several services.
@@ -23,7 +25,10 @@ pub async fn identify(State(shared): State<Shared>, mut request: Request, next: 
     request.extensions_mut().insert(address);
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    let milliseconds = begun.elapsed().as_millis();
+    let took = begun.elapsed();
+    let milliseconds = took.as_millis();
+    let route = response.extensions().get::<Template>();
+    metrics::answered(&method, route.map_or("none", |Template(route)| route), response.status(), took);
     span.in_scope(|| tracing::info!(%method, path, status = response.status().as_u16(), milliseconds, "answered"));
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert("x-openstack-request-id", value);

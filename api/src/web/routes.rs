@@ -1,6 +1,8 @@
 //! The route table: each route with who may use it. Declaring a route is what protects it, and the
 //! table is what `docs/compatibility.md` and the authorization tests are made from.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
@@ -64,6 +66,18 @@ impl Access {
             Self::Admin => "admin",
         }
     }
+}
+
+/// The path of the route that answered, as it was declared: put into each answer, for metrics.
+#[derive(Debug, Clone)]
+pub struct Template(pub Arc<str>);
+
+/// What the layer on a route needs to know of it.
+#[derive(Clone)]
+pub struct Guard {
+    pub shared: Shared,
+    pub access: Access,
+    pub template: Template,
 }
 
 /// One line of the table.
@@ -137,14 +151,16 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         access: Access,
         handler: H,
     ) -> Self {
-        let guard = from_fn_with_state((self.shared.clone(), access), authorize);
+        let template: Arc<str> = format!("{}{}{}", self.service.prefix(), self.base, path).into();
+        let guard = Guard { shared: self.shared.clone(), access, template: Template(template.clone()) };
+        let guard = from_fn_with_state(guard, authorize);
         #[cfg(test)]
         {
             let nothing = on(filter, || async { axum::http::StatusCode::IM_A_TEAPOT }).route_layer(guard.clone());
             self.shadow = self.shadow.route(path, nothing);
         }
         self.router = self.router.route(path, on(filter, handler).route_layer(guard));
-        let path = format!("{}{}{}", self.service.prefix(), self.base, path);
+        let path = template.to_string();
         self.table.push(Route { service: self.service, method, path, access, body: None });
         self
     }

@@ -35,6 +35,7 @@ mod operations;
 mod page;
 mod quotas;
 mod row;
+mod statistics;
 mod subject;
 mod tags;
 mod tokens;

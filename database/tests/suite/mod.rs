@@ -18,3 +18,4 @@ mod operations;
 mod quotas;
 mod round_trips;
 mod schema;
+mod statistics;

@@ -75,6 +75,15 @@ impl TokenCache {
         Ok(Some(grant))
     }
 
+    /// How many tokens it holds.
+    pub fn len(&self) -> usize {
+        self.lock().entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What tokens of this user grant may have changed.
     pub fn forget_user(&self, id: UserId) {
         self.lock().forget(|grant| grant.user.id == id);

@@ -30,7 +30,9 @@ pub async fn handle(
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
     let request = Request::read(&body)?;
-    let known = identify(&shared, peer, request.proof).await?;
+    let known = identify(&shared, peer, request.proof).await;
+    metrics::counter!("cuttle_sign_ins_total", "result" => if known.is_ok() { "known" } else { "refused" }).increment(1);
+    let known = known?;
     let grant = grant(&shared, known, request.scope).await?;
     let token = SecretString::from(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
     if !shared.database.insert_token(&token_sha256(token.expose_secret()), &grant).await? {

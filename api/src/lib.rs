@@ -27,6 +27,7 @@ pub mod image;
 pub mod init;
 pub mod logging;
 pub mod observability;
+pub mod openapi;
 pub mod operator;
 pub mod public;
 pub mod serve;

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
+use axum::routing::get;
 use axum::{Json, http::StatusCode};
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::observability::health_routes;
 use crate::shared::{Controlled, Shared};
 use crate::web::request_id::identify;
 use crate::web::routes::{Route, Service};
-use crate::{compute, identity, image, operator};
+use crate::{compute, identity, image, openapi, operator};
 
 /// All services, with all their routes.
 pub fn router(state: Controlled, readiness: Readiness) -> Router {
@@ -46,7 +47,9 @@ fn assemble(shared: &Shared, compute: Router, image: Router, operator: Router) -
 
 /// What is around all services.
 fn finish(shared: &Shared, services: Router, health: Router) -> Router {
-    services.merge(health).fallback(nothing).layer(from_fn_with_state(shared.clone(), identify))
+    let shown = shared.clone();
+    let document = Router::new().route("/openapi.json", get(move || openapi::serve(shown)));
+    services.merge(health).merge(document).fallback(nothing).layer(from_fn_with_state(shared.clone(), identify))
 }
 
 async fn nothing() -> impl IntoResponse {
@@ -59,16 +62,26 @@ async fn nothing() -> impl IntoResponse {
 
 /// Every route of every service.
 pub fn table(shared: &Shared) -> Vec<Route> {
+    let mut table = table_without_ceph(shared);
+    table.extend_from_slice(compute::controlled_routes(shared).table());
+    table.extend_from_slice(image::controlled_routes(shared).table());
+    sorted(table)
+}
+
+/// The routes that need no Ceph.
+pub fn table_without_ceph(shared: &Shared) -> Vec<Route> {
     let mut table = Vec::new();
     table.extend_from_slice(identity::root_routes(shared).table());
     table.extend_from_slice(identity::routes(shared).table());
     table.extend_from_slice(compute::root_routes(shared).table());
     table.extend_from_slice(compute::plain_routes(shared).table());
-    table.extend_from_slice(compute::controlled_routes(shared).table());
     table.extend_from_slice(image::root_routes(shared).table());
     table.extend_from_slice(image::plain_routes(shared).table());
-    table.extend_from_slice(image::controlled_routes(shared).table());
     table.extend_from_slice(operator::plain_routes(shared).table());
+    sorted(table)
+}
+
+fn sorted(mut table: Vec<Route>) -> Vec<Route> {
     table.sort_by(|a, b| (a.service, &a.path, a.method.as_str()).cmp(&(b.service, &b.path, b.method.as_str())));
     table
 }

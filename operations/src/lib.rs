@@ -30,5 +30,5 @@ mod start;
 mod stop;
 
 pub use control::{Control, Parts, Requester, Settings};
-pub use health::Check;
 pub use error::{HostError, ImportError, RequestError};
+pub use health::Check;

@@ -20,6 +20,7 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
         .get("/", Access::Public, discovery::v2)
         .get("/images", Access::Reader, images::list::handle)
         .post("/images", Access::Member, images::create::handle)
+        .takes(&images::create::SCHEMA)
         .get("/images/{id}", Access::Reader, images::show::handle)
         .get("/schemas/image", Access::Token, schemas::image)
         .get("/schemas/images", Access::Token, schemas::images)

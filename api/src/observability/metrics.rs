@@ -16,8 +16,7 @@ use crate::compute::hosts;
 use crate::shared::Shared;
 
 /// Upper ends of histograms' classes, in seconds: requests take milliseconds, operations minutes.
-const SECONDS: [f64; 16] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0];
+const SECONDS: [f64; 16] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0, 600.0];
 /// How often what was measured is put into its classes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -77,26 +76,29 @@ pub async fn present(shared: &Shared) -> String {
         Ok(known) => {
             let up = known.values().filter(|host| hosts::is_up(shared, host)).count();
             let down = known.len() - up;
-            gauge(&mut text, "cuttle_hosts", "Compute hosts by whether they were heard of", &[
-                ("state=\"up\"".into(), up as u64),
-                ("state=\"down\"".into(), down as u64),
-            ]);
+            gauge(
+                &mut text,
+                "cuttle_hosts",
+                "Compute hosts by whether they were heard of",
+                &[("state=\"up\"".into(), up as u64), ("state=\"down\"".into(), down as u64)],
+            );
         }
         Err(error) => tracing::warn!(%error, "the hosts could not be read for metrics"),
     }
     let pools = shared.database.connections();
     let of = |state: &str, number: fn(&cuttle_database::PoolUse) -> u32| {
-        let line = move |pool: &cuttle_database::PoolUse| {
-            (format!("pool=\"{}\",state=\"{state}\"", pool.name), u64::from(number(pool)))
-        };
+        let line =
+            move |pool: &cuttle_database::PoolUse| (format!("pool=\"{}\",state=\"{state}\"", pool.name), u64::from(number(pool)));
         pools.iter().map(line).collect::<Vec<_>>()
     };
     let lines = [of("open", |pool| pool.open), of("idle", |pool| pool.idle)].concat();
     gauge(&mut text, "cuttle_database_connections", "Connections of this process to the database", &lines);
-    gauge(&mut text, "cuttle_tokens_remembered", "Tokens in this process's memory", &[(
-        String::new(),
-        shared.tokens().len() as u64,
-    )]);
+    gauge(
+        &mut text,
+        "cuttle_tokens_remembered",
+        "Tokens in this process's memory",
+        &[(String::new(), shared.tokens().len() as u64)],
+    );
     text
 }
 

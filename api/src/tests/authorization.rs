@@ -132,15 +132,20 @@ fn shadows(cloud: &Cloud) -> Vec<(Router, Vec<Route>)> {
     ]
 }
 
-/// The path below the service's version, with something in place of ids.
-fn below_version(path: &str) -> String {
-    let rest = path.trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or("");
+/// A path with something in place of ids.
+pub(super) fn filled(path: &str) -> String {
     let filled = |part| match part {
         "{name}" => "host1",
         part if str::starts_with(part, "{") => "8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b",
         part => part,
     };
-    format!("/{}", rest.split('/').map(filled).collect::<Vec<_>>().join("/"))
+    path.split('/').map(filled).collect::<Vec<_>>().join("/")
+}
+
+/// The path below the service's version, with something in place of ids.
+fn below_version(path: &str) -> String {
+    let path = filled(path);
+    format!("/{}", path.trim_start_matches('/').splitn(3, '/').nth(2).unwrap_or(""))
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod documentation;
 mod identity;
 mod image;
 mod keypairs;
+mod openapi;
 mod operator;
 mod operator_work;
 // The same rows as in the database's own tests.

@@ -38,7 +38,9 @@ impl Schema {
     }
 
     /// Is `body` as it should be at `version`?
-    pub fn check(&self, version: Microversion, body: &Value) -> Result<(), ApiError> {
+    pub fn check(&'static self, version: Microversion, body: &Value) -> Result<(), ApiError> {
+        #[cfg(test)]
+        checked::note(self);
         let compiled = self.compiled.get_or_init(|| self.compile()).as_ref();
         let compiled = compiled.map_err(|text| ApiError::Internal(format!("a schema is wrong: {text}").into()))?;
         let range = compiled.iter().rev().find(|(since, _)| *since <= version);
@@ -50,7 +52,7 @@ impl Schema {
     }
 
     /// The same, where versions do not matter.
-    pub fn check_plain(&self, body: &Value) -> Result<(), ApiError> {
+    pub fn check_plain(&'static self, body: &Value) -> Result<(), ApiError> {
         self.check(Microversion::MIN, body)
     }
 
@@ -72,6 +74,30 @@ fn compile(schema: &Value) -> Result<Validator, String> {
         .with_format("name", is_name)
         .with_format("id", |text: &str| is_uuid(text));
     options.build(schema).map_err(|error| error.to_string())
+}
+
+/// Which schema was used last on this thread: for the test that holds declarations against it.
+#[cfg(test)]
+pub mod checked {
+    use std::cell::Cell;
+
+    use super::Schema;
+
+    thread_local! {
+        static LAST: Cell<Option<&'static Schema>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn note(schema: &'static Schema) {
+        LAST.set(Some(schema));
+    }
+
+    pub fn forget() {
+        LAST.set(None);
+    }
+
+    pub fn last() -> Option<&'static Schema> {
+        LAST.get()
+    }
 }
 
 /// Of several errors, the one that helps most: an unknown or missing field before a wrong value.

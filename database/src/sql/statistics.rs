@@ -16,10 +16,7 @@ impl Statistics for Handle {
              UNION ALL SELECT 'operation', status, COUNT(*) FROM operations \
              WHERE status IN ('running', 'undoing', 'waiting') GROUP BY status \
              UNION ALL SELECT 'command', 'pending', COUNT(*) FROM commands WHERE report IS NULL AND withdrawn = 0";
-        attempt("count", || async move {
-            sqlx::query(COUNT).fetch_all(self.reader()).await?.iter().map(read).collect()
-        })
-        .await
+        attempt("count", || async move { sqlx::query(COUNT).fetch_all(self.reader()).await?.iter().map(read).collect() }).await
     }
 
     fn connections(&self) -> Vec<PoolUse> {

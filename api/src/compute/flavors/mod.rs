@@ -22,6 +22,7 @@ pub fn routes(shared: &Shared) -> Routes<Shared> {
     Routes::new(shared, Service::Compute, "/v2.1")
         .get("/flavors", Access::Reader, list::brief)
         .post("/flavors", Access::Admin, create::handle)
+        .takes(&schema::CREATE)
         .get("/flavors/detail", Access::Reader, list::detail)
         .get("/flavors/{id}", Access::Reader, show::handle)
         .delete("/flavors/{id}", Access::Admin, delete::handle)

@@ -31,6 +31,7 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
 pub fn controlled_routes(shared: &Shared) -> Routes<Controlled> {
     Routes::new(shared, Service::Compute, "/v2.1")
         .post("/servers", Access::Member, create::handle)
+        .takes(&schema::CREATE)
         .delete("/servers/{id}", Access::Member, delete::handle)
         .post("/servers/{id}/action", Access::Member, action::handle)
 }

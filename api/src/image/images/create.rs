@@ -24,7 +24,8 @@ use crate::web::validation::{Schema, shown};
 /// The most custom properties, and tags: Glance's quotas.
 const MOST_PROPERTIES: usize = 128;
 
-static SCHEMA: Schema = Schema::new(|_| schema(), &[]);
+/// `POST /images`.
+pub static SCHEMA: Schema = Schema::new(|_| schema(), &[]);
 
 pub async fn handle(
     State(shared): State<Shared>,

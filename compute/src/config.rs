@@ -205,7 +205,7 @@ impl LimitsConfig {
 }
 
 fn default_state_dir() -> PathBuf {
-    PathBuf::from("/var/lib/cuttle/compute")
+    PathBuf::from("/var/lib/cuttle-compute")
 }
 
 fn default_libvirt_uri() -> String {

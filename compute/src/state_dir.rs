@@ -24,7 +24,7 @@ pub struct StateDir {
 
 impl StateDir {
     /// Opens the directory, making what is missing. QEMU's user may pass through to the probe's guest,
-    /// and may not look around. The directory itself may be shared with others and is left as it is.
+    /// and may not look around.
     pub fn open(root: &Path) -> io::Result<Self> {
         let state = Self { root: root.to_owned() };
         for (directory, mode) in

@@ -213,10 +213,23 @@ ON_REAL_PARTS: list[Suite] = [
     ("lab down", lab_down),
 ]
 
+def deployment(run: Run, log: Path) -> Count:
+    """In a mount namespace of its own, so that no mount outlives it."""
+    script = ROOT / "tests" / "support" / "machines" / "deployment.py"
+    try:
+        text = run.call(log, "unshare", "--mount", "/usr/bin/python3", str(script), "check")
+    except Failed as failure:
+        show(log)
+        text = str(failure)
+    return tests_of(text)
+
+
 LONG: list[Suite] = [
     ("lab with PostgreSQL and two control nodes", lab_up("--hosts", "3", "--database", "postgres", "--control-nodes", "2")),
     ("end to end on PostgreSQL", end_to_end),
     ("faults on PostgreSQL", faults),
+    ("lab for machines", lab_up("--ceph-only", "--database", "postgres")),
+    ("deployment on machines with systemd", deployment),
     ("lab down again", lab_down),
 ]
 
@@ -260,7 +273,7 @@ def main() -> int:
         for name, suite in suites:
             ok = run_suite(run, name, suite)
             # What is missing here is missing for all that follow.
-            if not ok and name.startswith(("packages", "lab with", "build")):
+            if not ok and name.startswith(("packages", "lab with", "lab for", "build")):
                 print(f"the rest needs '{name}'")
                 break
     finally:

@@ -33,7 +33,7 @@ fn blueprint() -> Blueprint {
             cpu_model: CpuModel::HostModel,
             vnc_listen: "10.77.0.11".to_owned(),
         },
-        console_log: "/var/lib/cuttle/compute/instances/8c1f/console.log".into(),
+        console_log: "/var/lib/cuttle-compute/instances/8c1f/console.log".into(),
     }
 }
 

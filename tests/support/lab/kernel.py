@@ -49,6 +49,15 @@ def bind(source: str, target: str) -> None:
     mount(source, target, flags=MS_BIND | MS_REC)
 
 
+def unmount(target: str) -> None:
+    _check(_libc.umount2(target.encode(), 0), f"unmount {target}")
+
+
+def die_with_parent() -> None:
+    """The calling process is killed when the thread that made it ends."""
+    _check(_libc.prctl(1, 9, 0, 0, 0), "prctl(PR_SET_PDEATHSIG, SIGKILL)")
+
+
 def set_host_name(name: str) -> None:
     encoded = name.encode()
     _check(_libc.sethostname(encoded, len(encoded)), "set the host name")

@@ -83,12 +83,12 @@ def connect_node(lab: Lab, node: Node, pid: int) -> None:
         _ip("link", "set", f"{short}-{node.name}", "master", bridge, "up")
         inside = ["nsenter", "--target", str(pid), "--net", "ip"]
         # The same after every restart: a peer's memory of the old one would keep the node unreachable for half a minute.
-        run([*inside, "link", "set", f"{path}0", "address", _hardware_address(address)])
+        run([*inside, "link", "set", f"{path}0", "address", hardware_address(address)])
         run([*inside, "addr", "add", f"{address}/24", "dev", f"{path}0"])
         run([*inside, "link", "set", f"{path}0", "up"])
 
 
-def _hardware_address(address: str) -> str:
+def hardware_address(address: str) -> str:
     """Locally administered, from the IP address."""
     return "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 

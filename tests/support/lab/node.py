@@ -16,7 +16,7 @@ from .layout import CACHE, REPOSITORY, Lab, Node
 HERE = Path(__file__).resolve().parent
 KEPT = {
     "control": ["/var/lib/cuttle", "/var/log/cuttle"],
-    "host": ["/var/lib/cuttle", "/var/log/cuttle", "/var/lib/libvirt", "/var/log/libvirt"],
+    "host": ["/var/lib/cuttle-compute", "/var/log/cuttle", "/var/lib/libvirt", "/var/log/libvirt"],
 }
 # What the machine itself may have there is not the node's.
 CONFIGURED = ["/etc/cuttle", "/etc/libvirt", "/etc/ceph"]

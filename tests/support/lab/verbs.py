@@ -97,7 +97,7 @@ def _libvirtd(lab: Lab, options: argparse.Namespace) -> str:
 
 def _console(lab: Lab, instance: str) -> None:
     """From the hosts' disks, so that it works with every process dead; the newest where several hosts had the guest."""
-    pattern = f"nodes/*/kept/var-lib-cuttle/instances/{glob.escape(instance)}/console.log"
+    pattern = f"nodes/*/kept/var-lib-cuttle-compute/instances/{glob.escape(instance)}/console.log"
     logs = sorted(lab.directory.glob(pattern), key=lambda log: log.stat().st_mtime)
     if not logs:
         raise LabError(f"no host has a console of an instance with the id {instance}")

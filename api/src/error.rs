@@ -103,12 +103,17 @@ impl From<RequestError> for ApiError {
             RequestError::NotFound => Self::NotFound("The resource could not be found.".into()),
             RequestError::ImageProtected | RequestError::OverQuota(_) => Self::Forbidden(error.to_string()),
             RequestError::Conflict { ref allowed, .. } => {
-                let allowed: Vec<&str> = allowed.iter().map(|request| request.as_str()).collect();
+                let mut allowed: Vec<&str> = allowed.iter().map(|request| request.as_str()).collect();
+                // A soft and a hard reboot have one word.
+                allowed.dedup();
                 let now = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
                 Self::Conflict(format!("{}; allowed now: {now}.", capital(&error.to_string())))
             }
-            RequestError::Busy | RequestError::ImageStatus(_) => Self::Conflict(sentence(&error)),
-            RequestError::DiskTooSmall { .. } => Self::invalid("flavorRef", "the flavor", sentence(&error)),
+            RequestError::Busy | RequestError::NoDisk | RequestError::ImageStatus(_) => Self::Conflict(sentence(&error)),
+            RequestError::DiskTooSmall { .. } | RequestError::BadFlavor(_) => {
+                Self::invalid("flavorRef", "the flavor", sentence(&error))
+            }
+            RequestError::DriveNeeded(_) => Self::invalid("config_drive", "false", sentence(&error)),
             RequestError::HostSilent | RequestError::HostFailed(_) => {
                 Self::Unavailable { what: "The instance's host", source: Box::new(error) }
             }

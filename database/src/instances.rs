@@ -39,6 +39,8 @@ pub struct NewInstance {
     pub instance: Instance,
     /// `None`: no host was found; the instance is kept to say so.
     pub placement: Option<Placement>,
+    /// What its guest runs when it first boots, in base64.
+    pub user_data: Option<String>,
     /// The operation that makes it, with the lease of the node that inserts it.
     pub operation: Option<Operation>,
     /// Counts it against these limits; `None`: it is not counted.

@@ -35,6 +35,7 @@ mod postgres;
 mod quotas;
 mod sqlite;
 mod statistics;
+mod user_data;
 
 use std::sync::Arc;
 
@@ -59,6 +60,7 @@ pub use operations::{
 };
 pub use quotas::{InstanceUsage, Limits, QuotaScope, Quotas};
 pub use statistics::{Count, PoolUse, Statistics};
+pub use user_data::UserData;
 
 /// What is done by a database call that cannot be done now.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -66,6 +68,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// All that the control plane keeps.
 pub trait Store:
     Instances
+    + UserData
     + Operations
     + ControlNodes
     + Commands

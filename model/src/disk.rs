@@ -10,14 +10,51 @@ use crate::ids::{ImageId, InstanceId};
 pub enum DiskRole {
     /// The disk that the guest boots from.
     Root,
+    /// The flavor's ephemeral disk: empty, with a file system. It ends with its instance.
+    Ephemeral,
+    /// The flavor's swap disk.
+    Swap,
+    /// The config drive: who the guest is, read-only.
+    Config,
 }
 
 impl DiskRole {
+    /// All of them, in the order in which a guest sees them.
+    pub const ALL: [Self; 4] = [Self::Root, Self::Ephemeral, Self::Swap, Self::Config];
+
     /// The name in the database.
     pub fn as_str(self) -> &'static str {
         match self {
-            DiskRole::Root => "root",
+            Self::Root => "root",
+            Self::Ephemeral => "ephemeral",
+            Self::Swap => "swap",
+            Self::Config => "config",
         }
+    }
+
+    /// What follows the instance's id in the RBD image's name.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Root => "_disk",
+            Self::Ephemeral => "_disk.eph0",
+            Self::Swap => "_disk.swap",
+            Self::Config => "_disk.config",
+        }
+    }
+
+    /// What the guest sees as the disk's serial number begins with this; the instance's id follows.
+    pub fn serial_prefix(self) -> &'static str {
+        match self {
+            Self::Root => "",
+            Self::Ephemeral => "eph0-",
+            Self::Swap => "swap-",
+            Self::Config => "config-",
+        }
+    }
+
+    /// May the guest write to it?
+    pub fn is_writable(self) -> bool {
+        self != Self::Config
     }
 }
 
@@ -39,7 +76,20 @@ pub struct Disk {
 
 /// The name of an instance's root disk.
 pub fn root_disk_name(instance: InstanceId) -> String {
-    format!("{instance}_disk")
+    disk_name(instance, DiskRole::Root)
+}
+
+/// The name of an instance's disk of this role.
+pub fn disk_name(instance: InstanceId, role: DiskRole) -> String {
+    format!("{instance}{}", role.suffix())
+}
+
+/// Whose disk has this name, and what it is to the instance; `None` for a name that is no disk's.
+pub fn disk_of_name(name: &str) -> Option<(InstanceId, DiskRole)> {
+    let (instance, _) = name.split_once("_disk")?;
+    let instance: InstanceId = instance.parse().ok()?;
+    let role = DiskRole::ALL.into_iter().find(|role| disk_name(instance, *role) == name)?;
+    Some((instance, role))
 }
 
 /// The name of an image's RBD image.
@@ -60,4 +110,25 @@ pub mod owner {
     pub const PROJECT: &str = "cuttle.project";
     /// The operation that made it.
     pub const OPERATION: &str = "cuttle.operation";
+    /// The image holds all that it was made for.
+    pub const COMPLETE: &str = "cuttle.complete";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_novas_and_are_read_back() {
+        let id: InstanceId = "8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b".parse().unwrap();
+        let names = DiskRole::ALL.map(|role| disk_name(id, role));
+        let expected = ["_disk", "_disk.eph0", "_disk.swap", "_disk.config"].map(|suffix| format!("{id}{suffix}"));
+        assert_eq!(names, expected);
+        for role in DiskRole::ALL {
+            assert_eq!(disk_of_name(&disk_name(id, role)), Some((id, role)));
+        }
+        for other in ["", "x_disk", &format!("{id}"), &format!("{id}_disk.eph1"), &format!("{id}_disk_disk")] {
+            assert_eq!(disk_of_name(other), None, "{other}");
+        }
+    }
 }

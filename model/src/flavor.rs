@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::DiskRole;
+
 /// A flavor's id: any short text, as in Nova (`1`, `m1.small`, a UUID).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -50,6 +52,14 @@ impl Flavor {
             0 => Some(image_bytes),
             gib => Some(gib.saturating_mul(GIB)).filter(|size| *size >= image_bytes),
         }
+    }
+
+    /// The disks that an instance has beside its root disk, with their sizes in bytes, in the order in
+    /// which the guest sees them.
+    pub fn extra_disks(&self) -> Vec<(DiskRole, u64)> {
+        let ephemeral = (DiskRole::Ephemeral, self.ephemeral_gib.saturating_mul(GIB));
+        let swap = (DiskRole::Swap, self.swap_mib.saturating_mul(MIB));
+        [ephemeral, swap].into_iter().filter(|(_, size)| *size > 0).collect()
     }
 }
 

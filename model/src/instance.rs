@@ -54,6 +54,10 @@ pub struct Instance {
     pub running_allowed: Option<Epoch>,
     /// The root disk, once it was made.
     pub root_disk: Option<Disk>,
+    /// Its other disks that were made, in the order in which the guest sees them.
+    pub extra_disks: Vec<Disk>,
+    /// It has, or is to have, a config drive.
+    pub config_drive: bool,
     /// What the user attached to it by key.
     pub metadata: BTreeMap<String, String>,
     /// The keypair's name.
@@ -112,6 +116,13 @@ impl LockedBy {
     /// Who is meant by that word.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|by| by.as_str() == word)
+    }
+}
+
+impl Instance {
+    /// All its disks, in the order in which the guest sees them.
+    pub fn disks(&self) -> impl Iterator<Item = &Disk> {
+        self.root_disk.iter().chain(&self.extra_disks)
     }
 }
 
@@ -185,11 +196,16 @@ pub enum Task {
     Deleting,
     Starting,
     Stopping,
+    /// Its guest is asked to shut down, and is run again.
+    Rebooting,
+    /// Its guest is ended at once, and is run again.
+    RebootingHard,
 }
 
 impl Task {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::MakingDisk, Self::Spawning, Self::Deleting, Self::Starting, Self::Stopping];
+    pub const ALL: [Self; 7] =
+        [Self::MakingDisk, Self::Spawning, Self::Deleting, Self::Starting, Self::Stopping, Self::Rebooting, Self::RebootingHard];
 
     /// The word in the database and in messages.
     pub fn as_str(self) -> &'static str {
@@ -199,6 +215,8 @@ impl Task {
             Self::Deleting => "deleting",
             Self::Starting => "starting",
             Self::Stopping => "stopping",
+            Self::Rebooting => "rebooting",
+            Self::RebootingHard => "rebooting_hard",
         }
     }
 

@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod client;
 pub mod clock;
 pub mod disk;
+pub mod disk_limits;
 pub mod fault;
 pub mod flavor;
 pub mod host;

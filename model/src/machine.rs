@@ -10,18 +10,24 @@ use crate::instance::{StateName, Task};
 pub enum Request {
     Start,
     Stop,
+    /// Shut the guest down and run it again; its plug is pulled if it does not go.
+    Reboot,
+    /// Pull the guest's plug and run it again, made anew.
+    RebootHard,
     Delete,
 }
 
 impl Request {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Start, Self::Stop, Self::Delete];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Reboot, Self::RebootHard, Self::Delete];
 
     /// OpenStack's word for it, as in its conflict messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Stop => "stop",
+            // OpenStack has one word for both.
+            Self::Reboot | Self::RebootHard => "reboot",
             Self::Delete => "delete",
         }
     }
@@ -61,14 +67,20 @@ pub fn decide(state: StateName, task: Option<Task>, request: Request) -> Decisio
 
         // What is being deleted is as good as gone.
         (_, Some(T::Deleting), R::Delete) => AlreadyDone,
-        (_, Some(T::Deleting), R::Start | R::Stop) => Refuse(Refusal::Busy),
+        (_, Some(T::Deleting), R::Start | R::Stop | R::Reboot | R::RebootHard) => Refuse(Refusal::Busy),
 
         // A delete cancels whatever else goes on: the engine undoes that first.
         (S::Building | S::Active | S::Stopped | S::Error, _, R::Delete) => Accept(T::Deleting),
 
         (_, Some(T::Starting), R::Start) => AlreadyDone,
         (_, Some(T::Stopping), R::Stop) => AlreadyDone,
-        (_, Some(T::MakingDisk | T::Spawning | T::Starting | T::Stopping), R::Start | R::Stop) => Refuse(Refusal::Busy),
+        (_, Some(T::Rebooting), R::Reboot) => AlreadyDone,
+        (_, Some(T::RebootingHard), R::RebootHard) => AlreadyDone,
+        (
+            _,
+            Some(T::MakingDisk | T::Spawning | T::Starting | T::Stopping | T::Rebooting | T::RebootingHard),
+            R::Start | R::Stop | R::Reboot | R::RebootHard,
+        ) => Refuse(Refusal::Busy),
 
         (S::Active, None, R::Stop) => Accept(T::Stopping),
         (S::Stopped, None, R::Start) => Accept(T::Starting),
@@ -79,6 +91,13 @@ pub fn decide(state: StateName, task: Option<Task>, request: Request) -> Decisio
         // An instance in error may still have a guest; stopping it is the way to be sure.
         (S::Error, None, R::Stop) => Accept(T::Stopping),
         (S::Building, None, R::Stop) => Refuse(Refusal::State),
+
+        // Only a guest that runs can be asked to shut down.
+        (S::Active, None, R::Reboot) => Accept(T::Rebooting),
+        (S::Building | S::Stopped | S::Error, None, R::Reboot) => Refuse(Refusal::State),
+        // The way back from whatever the guest is in, also from an error.
+        (S::Active | S::Stopped | S::Error, None, R::RebootHard) => Accept(T::RebootingHard),
+        (S::Building, None, R::RebootHard) => Refuse(Refusal::State),
     }
 }
 
@@ -87,11 +106,20 @@ pub fn allowed(state: StateName, task: Option<Task>) -> Vec<Request> {
     Request::ALL.into_iter().filter(|request| matches!(decide(state, task, *request), Decision::Accept(_))).collect()
 }
 
+/// A request's heading in the table.
+fn column(request: Request) -> &'static str {
+    match request {
+        Request::Reboot => "reboot (soft)",
+        Request::RebootHard => "reboot (hard)",
+        Request::Start | Request::Stop | Request::Delete => request.as_str(),
+    }
+}
+
 /// The whole table as Markdown.
 pub fn table() -> String {
     let mut text = String::from("| state | task |");
     for request in Request::ALL {
-        text += &format!(" {} |", request.as_str());
+        text += &format!(" {} |", column(request));
     }
     text += "\n|---|---|";
     text += &"---|".repeat(Request::ALL.len());
@@ -130,9 +158,25 @@ mod tests {
     #[test]
     fn nothing_begins_beside_a_task_but_a_delete() {
         for (state, task) in every_situation().filter(|(_, task)| task.is_some()) {
-            for request in [Request::Start, Request::Stop] {
+            for request in Request::ALL.into_iter().filter(|request| *request != Request::Delete) {
                 assert!(!matches!(decide(state, task, request), Decision::Accept(_)), "{state:?} {task:?} {request:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_hard_reboot_is_a_way_out_of_every_settled_state_that_ever_ran() {
+        for state in [StateName::Active, StateName::Stopped, StateName::Error] {
+            assert_eq!(decide(state, None, Request::RebootHard), Decision::Accept(Task::RebootingHard), "{state:?}");
+        }
+        assert_eq!(decide(StateName::Building, None, Request::RebootHard), Decision::Refuse(Refusal::State));
+    }
+
+    #[test]
+    fn only_what_runs_is_rebooted_softly() {
+        for state in StateName::ALL.into_iter().filter(|state| *state != StateName::Deleted) {
+            let accepted = decide(state, None, Request::Reboot) == Decision::Accept(Task::Rebooting);
+            assert_eq!(accepted, state == StateName::Active, "{state:?}");
         }
     }
 

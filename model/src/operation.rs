@@ -16,17 +16,19 @@ pub enum OperationKind {
     DeleteInstance,
     StartInstance,
     StopInstance,
+    RebootInstance,
 }
 
 impl OperationKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ImportImage,
         Self::DeleteImage,
         Self::CreateInstance,
         Self::DeleteInstance,
         Self::StartInstance,
         Self::StopInstance,
+        Self::RebootInstance,
     ];
 
     /// The word in the database.
@@ -38,6 +40,7 @@ impl OperationKind {
             Self::DeleteInstance => "delete_instance",
             Self::StartInstance => "start_instance",
             Self::StopInstance => "stop_instance",
+            Self::RebootInstance => "reboot_instance",
         }
     }
 

@@ -24,6 +24,12 @@ pub fn nova_view(state: &InstanceState, task: Option<Task>, power: PowerState) -
         StateName::Error => ("error", "ERROR"),
         StateName::Deleted => ("deleted", "DELETED"),
     };
+    // Clients wait for these two to be over. An instance that was in another state keeps its word.
+    let status = match (state.name(), task) {
+        (StateName::Active, Some(Task::Rebooting)) => "REBOOT",
+        (StateName::Active, Some(Task::RebootingHard)) => "HARD_REBOOT",
+        _ => status,
+    };
     NovaView { vm_state, task_state: task.map(task_state), power_state: power.nova_number(), status }
 }
 
@@ -34,6 +40,8 @@ fn task_state(task: Task) -> &'static str {
         Task::Deleting => "deleting",
         Task::Starting => "powering-on",
         Task::Stopping => "powering-off",
+        Task::Rebooting => "rebooting",
+        Task::RebootingHard => "rebooting_hard",
     }
 }
 
@@ -68,9 +76,10 @@ pub fn table() -> String {
         let view = nova_view(&state, None, PowerState::Unknown);
         text += &format!("| {} | `{}` | `{}` |\n", state.name().as_str(), view.vm_state, view.status);
     }
-    text += "\n| task | `task_state` |\n|---|---|\n";
+    text += "\n| task | `task_state` | `status` of an active instance |\n|---|---|---|\n";
     for task in Task::ALL {
-        text += &format!("| {} | `{}` |\n", task.as_str(), task_state(task));
+        let status = nova_view(&InstanceState::Active, Some(task), PowerState::Running).status;
+        text += &format!("| {} | `{}` | `{status}` |\n", task.as_str(), task_state(task));
     }
     text += "\n| power | `power_state` |\n|---|---|\n";
     for power in PowerState::ALL {

@@ -12,6 +12,8 @@ use cuttle_rbd_backend::Storage;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::config_drive::ConfigDrivePolicy;
+use crate::config_drive::password::AdminPasswords;
 use crate::engine::Engine;
 use crate::hosts::CephIdentities;
 use crate::image::Uploads;
@@ -33,6 +35,7 @@ struct Inner {
     beats: Beats,
     identities: CephIdentities,
     uploads: Uploads,
+    admin_passwords: AdminPasswords,
     pool: Mutex<Option<PoolAccount>>,
     connection: Mutex<Option<CephConnection>>,
 }
@@ -61,6 +64,11 @@ pub struct Settings {
     pub host_down_after_seconds: u64,
     /// How long a guest may take to shut down before its plug is pulled.
     pub shutdown_timeout_seconds: u64,
+    /// Which instances have a config drive.
+    pub config_drive: ConfigDrivePolicy,
+    /// What every config drive carries beside the instance's own data: cloud-init takes `cloud-init` of it
+    /// as a part of the user data.
+    pub vendor_data: serde_json::Map<String, serde_json::Value>,
     /// How long what was deleted stays in the trash.
     pub trash_delay_seconds: u64,
     /// How long a control node may be silent before others take its operations over.
@@ -89,6 +97,8 @@ impl Default for Settings {
             beat_interval_ms: 1000,
             host_down_after_seconds: 10,
             shutdown_timeout_seconds: 60,
+            config_drive: ConfigDrivePolicy::WhenNeeded,
+            vendor_data: serde_json::Map::new(),
             trash_delay_seconds: 3600,
             lease_seconds: 15,
             command_timeout_seconds: 60,
@@ -125,6 +135,7 @@ impl Control {
             beats: Beats::default(),
             identities: CephIdentities::default(),
             uploads: Uploads::default(),
+            admin_passwords: AdminPasswords::default(),
             pool: Mutex::new(None),
             connection: Mutex::new(None),
         }))
@@ -178,6 +189,11 @@ impl Control {
 
     pub(crate) fn identities(&self) -> &CephIdentities {
         &self.0.identities
+    }
+
+    /// The passwords that this node has yet to put on config drives.
+    pub(crate) fn admin_passwords(&self) -> &AdminPasswords {
+        &self.0.admin_passwords
     }
 
     pub(crate) fn uploads(&self) -> &Uploads {

@@ -1,4 +1,4 @@
-//! Create: make an instance's disk and run its guest for the first time.
+//! Create: make an instance's disks and run its guest for the first time.
 //!
 //! The host is chosen and claimed before the operation begins, in the transaction that inserts the
 //! instance: so there is no instance without its claim, and no claim without its instance.
@@ -9,7 +9,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use cuttle_database::{Insertion, NewInstance, Placement, QuotaScope};
 use cuttle_model::capacity::Claim;
-use cuttle_model::disk::{Disk, DiskRole, IMAGE_SNAPSHOT, image_name, owner, root_disk_name};
+use cuttle_model::disk::Disk;
+use cuttle_model::disk_limits::DiskLimits;
 use cuttle_model::fault::{Fault, FaultKind};
 use cuttle_model::flavor::Flavor;
 use cuttle_model::host::Host;
@@ -18,10 +19,11 @@ use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, Task};
 use cuttle_model::keypair::Keypair;
 use cuttle_model::operation::{Operation, OperationKind, Subject};
-use cuttle_rbd_backend::{ClonePlan, Metadata};
 use cuttle_scheduler::{HostView, World};
 use serde::{Deserialize, Serialize};
 
+use crate::config_drive::{self, GuestInputs};
+use crate::disks::{self, DiskOwner};
 use crate::engine::{ClaimEnd, Context, Outcome, Step, StepError, Steps, step};
 use crate::guest::{self, GuestRun};
 use crate::{Control, RequestError, Requester};
@@ -47,6 +49,8 @@ pub struct CreateInstance {
     pub access_ipv6: Option<Ipv6Addr>,
     /// Whose quota it is counted against; `None`: nobody's.
     pub quota: Option<QuotaScope>,
+    /// What the guest is to be told.
+    pub guest: GuestInputs,
 }
 
 /// The operation's state.
@@ -58,9 +62,11 @@ pub struct Create {
     flavor: Flavor,
     image_id: ImageId,
     disk_bytes: u64,
+    config_drive: bool,
     host_id: HostId,
     epoch: Epoch,
-    root_disk: Option<Disk>,
+    /// Those that were made, in the order in which the guest sees them.
+    disks: Vec<Disk>,
 }
 
 impl Steps for Create {
@@ -68,7 +74,7 @@ impl Steps for Create {
 
     fn steps() -> Vec<Step<Self>> {
         vec![
-            step!("make disk", make_disk, undo: trash_disk),
+            step!("make disks", make_disks, undo: trash_disks),
             step!("create guest", create_guest, undo: destroy_guest),
             step!("record clients", record_clients, no_undo: "a guest that is destroyed makes its records void; destroying it proves that"),
             step!("run guest", run_guest, no_undo: "destroying the guest undoes this too"),
@@ -87,6 +93,7 @@ impl Steps for Create {
                 instance.state = InstanceState::Error { fault: fault.clone() };
                 instance.power = PowerState::Shutdown;
                 instance.root_disk = None;
+                instance.extra_disks = Vec::new();
                 instance.host_id = None;
                 ClaimEnd::Released
             }
@@ -107,20 +114,36 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
         (status, _) => return Err(RequestError::ImageStatus(status)),
     };
     let disk_bytes = request.flavor.root_disk_bytes(image_bytes).ok_or(RequestError::DiskTooSmall { image_bytes })?;
+    if let Err(error) = DiskLimits::from_extra_specs(&request.flavor.extra_specs) {
+        return Err(RequestError::BadFlavor(error));
+    }
+    let config_drive = control
+        .settings()
+        .config_drive
+        .decide(request.guest.config_drive, request.guest.need_drive() || request.keypair.is_some())?;
+    let all_bytes = request.flavor.extra_disks().iter().fold(disk_bytes, |sum, (_, bytes)| sum.saturating_add(*bytes));
     let mut tried = Vec::new();
     loop {
-        let choice = choose(control, &request.flavor, disk_bytes, &tried).await?;
-        let instance = new_instance(control, who, &request);
+        let choice = choose(control, &request.flavor, all_bytes, &tried).await?;
+        let instance = Instance { config_drive, ..new_instance(control, who, &request) };
         let Some((host, placement)) = choice.as_ref().ok().and_then(|host| Some((host, placement(&instance, host)?))) else {
             let reason = choice.err().unwrap_or_else(|| "No valid host was found.".to_owned());
             return refuse(control, instance, request.quota, reason).await;
         };
         let instance = Instance { host_id: Some(host.id), ..instance };
         let operation = new_operation(control, who, &instance, request.image.id, disk_bytes, host.id);
-        let quota = request.quota.clone();
-        let new = NewInstance { instance, placement: Some(placement), operation: Some(operation), quota };
+        let new = NewInstance {
+            instance,
+            placement: Some(placement),
+            operation: Some(operation),
+            quota: request.quota.clone(),
+            user_data: request.guest.user_data.clone(),
+        };
         match control.database().insert_instance(&new).await? {
             Insertion::Inserted => {
+                if let Some(password) = request.guest.admin_password {
+                    control.admin_passwords().offer(new.instance.id, password);
+                }
                 if let Some(operation) = new.operation {
                     control.engine().start(control, operation);
                 }
@@ -169,7 +192,7 @@ async fn refuse(
 ) -> Result<Instance, RequestError> {
     let state = InstanceState::Error { fault: Fault::new(FaultKind::NoValidHost, reason) };
     let instance = Instance { state, task: None, ..instance };
-    let new = NewInstance { instance, placement: None, operation: None, quota };
+    let new = NewInstance { instance, placement: None, operation: None, quota, user_data: None };
     match control.database().insert_instance(&new).await? {
         Insertion::Inserted | Insertion::HostFull => Ok(new.instance),
         Insertion::OverQuota(over) => Err(RequestError::OverQuota(over)),
@@ -196,6 +219,8 @@ fn new_instance(control: &Control, who: &Requester, request: &CreateInstance) ->
         epoch: Epoch::NONE.next(),
         running_allowed: None,
         root_disk: None,
+        extra_disks: Vec::new(),
+        config_drive: false,
         metadata: request.metadata.clone(),
         key_name: request.keypair.as_ref().map(|keypair| keypair.name.clone()),
         public_key: request.keypair.as_ref().map(|keypair| keypair.public_key.clone()),
@@ -229,37 +254,33 @@ fn new_operation(
         flavor: instance.flavor.clone(),
         image_id,
         disk_bytes,
+        config_drive: instance.config_drive,
         host_id,
         epoch: instance.epoch,
-        root_disk: None,
+        disks: Vec::new(),
     };
     crate::power::new_operation(control, who, Create::KIND, Subject::Instance(instance.id), &state)
 }
 
-async fn make_disk(context: &Context, state: &mut Create) -> Result<(), StepError> {
-    let control = &context.control;
-    let settings = control.settings();
-    let name = root_disk_name(state.instance_id);
-    let metadata = Metadata::from([
-        (owner::INSTANCE.to_owned(), state.instance_id.to_string()),
-        (owner::PROJECT.to_owned(), state.project_id.to_string()),
-        (owner::OPERATION.to_owned(), context.operation.to_string()),
-    ]);
-    let plan = ClonePlan {
-        parent_pool: settings.images_pool.clone(),
-        parent_image: image_name(state.image_id),
-        parent_snapshot: IMAGE_SNAPSHOT.to_owned(),
-        name: name.clone(),
-        size_bytes: state.disk_bytes,
-        metadata,
+async fn make_disks(context: &Context, state: &mut Create) -> Result<(), StepError> {
+    let owner = DiskOwner { instance_id: state.instance_id, project_id: state.project_id };
+    let extra = state.flavor.extra_disks();
+    let root = disks::make_root(context, owner, state.image_id, state.disk_bytes);
+    let drive = async {
+        match state.config_drive {
+            true => config_drive::make(context, owner).await.map(Some),
+            false => Ok(None),
+        }
     };
-    let made = control.ceph().pool(&settings.vms_pool).create_clone(plan).await?;
-    let disk =
-        Disk { role: DiskRole::Root, pool: settings.vms_pool.clone(), name, image_id: made.id, size_bytes: made.size_bytes };
-    state.root_disk = Some(disk.clone());
+    // Each is waited for, also where another one fails: nothing is left half written behind our back.
+    let (root, extra, drive) = tokio::join!(root, disks::make_empty(context, owner, &extra), drive);
+    let (root, mut extra) = (root?, extra?);
+    extra.extend(drive?);
+    state.disks = std::iter::once(root.clone()).chain(extra.iter().cloned()).collect();
     context
         .update_instance(|instance| {
-            instance.root_disk = Some(disk.clone());
+            instance.root_disk = Some(root.clone());
+            instance.extra_disks = extra.clone();
             // Unless it is being deleted meanwhile.
             if instance.task == Some(Task::MakingDisk) {
                 instance.task = Some(Task::Spawning);
@@ -268,14 +289,17 @@ async fn make_disk(context: &Context, state: &mut Create) -> Result<(), StepErro
         .await
 }
 
-/// Moves the disk to the trash, whether or not this step came to know that it exists.
-async fn trash_disk(context: &Context, state: &mut Create) -> Result<(), StepError> {
-    let control = &context.control;
-    let pool = control.ceph().pool(&control.settings().vms_pool);
-    let name = root_disk_name(state.instance_id);
-    pool.trash_move(&name, control.settings().trash_delay()).await?;
-    state.root_disk = None;
-    context.update_instance(|instance| instance.root_disk = None).await
+/// Moves the disks to the trash, whether or not the step came to know that they exist.
+async fn trash_disks(context: &Context, state: &mut Create) -> Result<(), StepError> {
+    context.control.admin_passwords().forget(state.instance_id);
+    disks::trash_by_name(context, state.instance_id).await?;
+    state.disks = Vec::new();
+    context
+        .update_instance(|instance| {
+            instance.root_disk = None;
+            instance.extra_disks = Vec::new();
+        })
+        .await
 }
 
 async fn create_guest(context: &Context, state: &mut Create) -> Result<(), StepError> {
@@ -296,7 +320,9 @@ async fn run_guest(context: &Context, state: &mut Create) -> Result<(), StepErro
 
 impl Create {
     fn guest_run(&self) -> Result<GuestRun, StepError> {
-        let root_disk = self.root_disk.clone().ok_or_else(|| StepError::failed(FaultKind::Internal, "the disk was not made"))?;
+        if self.disks.is_empty() {
+            return Err(StepError::failed(FaultKind::Internal, "the disks were not made"));
+        }
         Ok(GuestRun {
             instance_id: self.instance_id,
             project_id: self.project_id,
@@ -304,7 +330,7 @@ impl Create {
             flavor: self.flavor.clone(),
             host_id: self.host_id,
             epoch: self.epoch,
-            root_disk,
+            disks: self.disks.clone(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Delete: the guest goes at once, the disk to the trash, the claim back.
+//! Delete: the guest goes at once, the disks to the trash, the claim back.
 //!
 //! Nothing is waited for that a dead host would have to do: a host that does not answer finds the
 //! command when it is back, and its guest meanwhile writes to a disk that nobody else has. What was
@@ -32,7 +32,7 @@ pub struct Delete {
 struct Target {
     host_id: Option<HostId>,
     epoch: Epoch,
-    root_disk: Option<Disk>,
+    disks: Vec<Disk>,
 }
 
 impl Delete {
@@ -48,8 +48,9 @@ impl Steps for Delete {
         vec![
             step!("look", look, no_undo: "it only reads"),
             step!("destroy guest", destroy_guest, no_undo: "a guest that was destroyed is gone"),
-            step!("move disk to trash", trash_disk, no_undo: "the user asked for it; the trash keeps it for a while"),
+            step!("move disks to trash", trash_disks, no_undo: "the user asked for it; the trash keeps it for a while"),
             step!("prove clients gone", prove_gone, no_undo: "what is gone stays gone"),
+            step!("forget user data", forget_user_data, no_undo: "the user asked for it"),
         ]
     }
 
@@ -60,6 +61,7 @@ impl Steps for Delete {
                 instance.power = PowerState::Shutdown;
                 instance.deleted_at = Some(instance.updated_at);
                 instance.root_disk = None;
+                instance.extra_disks = Vec::new();
                 ClaimEnd::Released
             }
             Outcome::Undone(fault) | Outcome::Parked(fault) => {
@@ -74,8 +76,9 @@ impl Steps for Delete {
 }
 
 async fn look(context: &Context, state: &mut Delete) -> Result<(), StepError> {
-    let Instance { host_id, epoch, root_disk, .. } = context.instance().await?;
-    state.target = Some(Target { host_id, epoch, root_disk });
+    let instance = context.instance().await?;
+    let disks = instance.disks().cloned().collect();
+    state.target = Some(Target { host_id: instance.host_id, epoch: instance.epoch, disks });
     Ok(())
 }
 
@@ -103,13 +106,15 @@ async fn destroy_guest(context: &Context, state: &mut Delete) -> Result<(), Step
     Ok(())
 }
 
-async fn trash_disk(context: &Context, state: &mut Delete) -> Result<(), StepError> {
+async fn trash_disks(context: &Context, state: &mut Delete) -> Result<(), StepError> {
     let Some(target) = &state.target else { return Err(not_looked()) };
-    if let Some(disk) = &target.root_disk {
-        let delay = context.control.settings().trash_delay();
-        // By its id: whatever has that name now. False: it is there already, from an earlier run of this step.
-        context.control.ceph().pool(&disk.pool).trash_move_by_id(&disk.image_id, delay).await?;
-    }
+    let delay = context.control.settings().trash_delay();
+    // By its id: whatever has that name now. False: it is there already, from an earlier run of this step.
+    let moves = target
+        .disks
+        .iter()
+        .map(|disk| async move { context.control.ceph().pool(&disk.pool).trash_move_by_id(&disk.image_id, delay).await });
+    futures::future::try_join_all(moves).await?;
     Ok(())
 }
 
@@ -124,6 +129,11 @@ async fn prove_gone(context: &Context, state: &mut Delete) -> Result<(), StepErr
         Err(StepError::Retry(_)) | Ok(()) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// It may hold secrets, and nobody needs it any more.
+async fn forget_user_data(context: &Context, state: &mut Delete) -> Result<(), StepError> {
+    Ok(context.control.database().delete_user_data(state.instance_id).await?)
 }
 
 fn not_looked() -> StepError {

@@ -1,11 +1,14 @@
 //! Why a request, an upload or an agent's message was turned down.
 
+use cuttle_model::disk_limits::LimitError;
 use cuttle_model::fault::Fault;
 use cuttle_model::host::HostName;
 use cuttle_model::image::ImageStatus;
 use cuttle_model::instance::{StateName, Task};
 use cuttle_model::machine::Request;
 use cuttle_model::quota::Excess;
+
+use crate::config_drive::DriveNeeded;
 
 /// Why a request was not begun.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,15 @@ pub enum RequestError {
     /// The project or its user would have too much.
     #[error("Quota exceeded for {}", quota_text(.0))]
     OverQuota(Vec<Excess>),
+    /// The flavor asks for what no guest can be given.
+    #[error("the flavor cannot be used: {0}")]
+    BadFlavor(LimitError),
+    /// What the guest shall be told can reach it only on a config drive, which the user does not want.
+    #[error(transparent)]
+    DriveNeeded(#[from] DriveNeeded),
+    /// The instance was never made, so there is nothing to run.
+    #[error("the instance has no disk to boot from")]
+    NoDisk,
     /// The host's agent did not answer in time, or there is none.
     #[error("the instance's host does not answer")]
     HostSilent,

@@ -1,4 +1,4 @@
-//! Running a guest, and making sure that one does not run: what create, start, stop and delete share.
+//! Running a guest, and making sure that one does not run: what create, start, reboot, stop and delete share.
 //!
 //! ```text
 //! new epoch ─► create paused ─► read watchers, record them, allow (one transaction) ─► resume
@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use cuttle_compute_protocol::{Action, GuestDisk, GuestSpec, ShutdownMode};
 use cuttle_model::client::{ClientProof, DiskClient};
-use cuttle_model::disk::{Disk, DiskRole};
+use cuttle_model::disk::Disk;
+use cuttle_model::disk_limits::DiskLimits;
 use cuttle_model::fault::FaultKind;
 use cuttle_model::flavor::Flavor;
 use cuttle_model::ids::{Epoch, HostId, InstanceId, ProjectId};
-use cuttle_model::instance::PowerState;
+use cuttle_model::instance::{Instance, PowerState};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::{Answer, ask_in_step};
@@ -30,12 +31,13 @@ pub(crate) struct GuestRun {
     pub flavor: Flavor,
     pub host_id: HostId,
     pub epoch: Epoch,
-    pub root_disk: Disk,
+    /// In the order in which the guest sees them; it boots from the first.
+    pub disks: Vec<Disk>,
 }
 
 /// Creates the guest, paused.
 pub(crate) async fn create_paused(context: &Context, run: &GuestRun) -> Result<(), StepError> {
-    let action = Action::CreateGuest { spec: Box::new(run.spec()) };
+    let action = Action::CreateGuest { spec: Box::new(run.spec()?) };
     let patience = context.control.settings().command_timeout();
     match context.or_cancelled(ask_in_step(context, run.host_id, run.instance_id, run.epoch, action, patience)).await?? {
         Answer::Guest(_) => Ok(()),
@@ -48,27 +50,30 @@ pub(crate) async fn create_paused(context: &Context, run: &GuestRun) -> Result<(
 /// Records who may write, and allows the guest to run.
 pub(crate) async fn record_clients(context: &Context, run: &GuestRun) -> Result<(), StepError> {
     let control = &context.control;
-    let addresses = watchers(context, &run.root_disk).await?;
-    if addresses.is_empty() {
-        return Err(StepError::retry(FaultKind::Storage, format!("nobody has opened {} yet", run.root_disk.name)));
-    }
-    let recorded_at = control.now();
-    let clients: Vec<DiskClient> = addresses
-        .into_iter()
-        .map(|address| DiskClient {
-            instance_id: run.instance_id,
-            epoch: run.epoch,
-            host_id: run.host_id,
-            pool: run.root_disk.pool.clone(),
-            image_id: run.root_disk.image_id.clone(),
-            address,
-            recorded_at,
-        })
-        .collect();
+    let clients = futures::future::try_join_all(run.disks.iter().map(|disk| clients_of(context, run, disk))).await?.concat();
     match control.database().allow_running(run.instance_id, run.epoch, &clients).await? {
         true => Ok(()),
         false => Err(StepError::failed(FaultKind::Internal, format!("epoch {} of the instance is over", run.epoch))),
     }
+}
+
+/// Who has opened one of the guest's disks, as it is recorded. Each disk has a client of its own.
+async fn clients_of(context: &Context, run: &GuestRun, disk: &Disk) -> Result<Vec<DiskClient>, StepError> {
+    let addresses = watchers(context, disk).await?;
+    if addresses.is_empty() {
+        return Err(StepError::retry(FaultKind::Storage, format!("nobody has opened {} yet", disk.name)));
+    }
+    let recorded_at = context.control.now();
+    let client = |address| DiskClient {
+        instance_id: run.instance_id,
+        epoch: run.epoch,
+        host_id: run.host_id,
+        pool: disk.pool.clone(),
+        image_id: disk.image_id.clone(),
+        address,
+        recorded_at,
+    };
+    Ok(addresses.into_iter().map(client).collect())
 }
 
 /// Lets the guest run.
@@ -146,21 +151,51 @@ async fn watchers(context: &Context, disk: &Disk) -> Result<Vec<String>, StepErr
     Ok(addresses)
 }
 
+/// What begins the next run of an instance that has run before: the old guest proven gone, and a new epoch.
+pub(crate) async fn begin_run(context: &Context) -> Result<GuestRun, StepError> {
+    let instance = context.instance().await?;
+    let incomplete = |what: &str| StepError::failed(FaultKind::Internal, format!("the instance has no {what}"));
+    let host_id = instance.host_id.ok_or_else(|| incomplete("host"))?;
+    if instance.root_disk.is_none() {
+        return Err(incomplete("root disk"));
+    }
+    let disks = instance.disks().cloned().collect();
+    let epoch = context.control.database().begin_epoch(instance.id, instance.epoch, host_id).await?;
+    let Some(epoch) = epoch else {
+        return Err(StepError::retry(FaultKind::Storage, "a client of an older epoch may still write to the disk"));
+    };
+    let Instance { id, project_id, name, flavor, .. } = instance;
+    Ok(GuestRun { instance_id: id, project_id, name, flavor, host_id, epoch, disks })
+}
+
+/// Proves that no client of an older epoch can write, unless that is on record.
+pub(crate) async fn prove_gone(context: &Context, instance: InstanceId) -> Result<(), StepError> {
+    if context.control.database().open_clients(instance).await?.is_empty() {
+        return Ok(());
+    }
+    let instance = context.instance().await?;
+    let host = instance.host_id.ok_or_else(|| StepError::failed(FaultKind::Internal, "the instance has no host"))?;
+    make_void(context, instance.id, host, instance.epoch).await
+}
+
 impl GuestRun {
-    fn spec(&self) -> GuestSpec {
-        let root = GuestDisk {
-            role: DiskRole::Root,
-            pool: self.root_disk.pool.clone(),
-            image: self.root_disk.name.clone(),
-            serial: self.instance_id.to_string().chars().take(20).collect(),
+    fn spec(&self) -> Result<GuestSpec, StepError> {
+        let limits = DiskLimits::from_extra_specs(&self.flavor.extra_specs)
+            .map_err(|error| StepError::failed(FaultKind::Internal, format!("the flavor's {error}")))?;
+        let disk = |disk: &Disk| GuestDisk {
+            role: disk.role,
+            pool: disk.pool.clone(),
+            image: disk.name.clone(),
+            serial: format!("{}{}", disk.role.serial_prefix(), self.instance_id).chars().take(20).collect(),
+            limits: if disk.role.is_writable() { limits.clone() } else { DiskLimits::default() },
         };
-        GuestSpec {
+        Ok(GuestSpec {
             name: self.name.clone(),
             project_id: self.project_id.to_string(),
             vcpus: self.flavor.vcpus,
             ram_mib: self.flavor.ram_mib,
-            disks: vec![root],
+            disks: self.disks.iter().map(disk).collect(),
             properties: BTreeMap::new(),
-        }
+        })
     }
 }

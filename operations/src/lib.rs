@@ -10,6 +10,7 @@
 //! - A disk leaves a pool only through the trash: [`delete`], and the purge in [`purge`], which asks
 //!   the database whether any row still names it.
 
+pub mod config_drive;
 pub mod console;
 pub mod control;
 pub mod create;
@@ -21,11 +22,13 @@ pub mod image;
 pub mod power;
 
 mod agent;
+mod disks;
 mod events;
 mod guest;
 pub mod health;
 mod liveness;
 mod purge;
+mod reboot;
 mod start;
 mod stop;
 

@@ -8,6 +8,7 @@ use cuttle_model::operation::{Operation, OperationKind, OperationStatus, Subject
 
 use crate::delete::Delete;
 use crate::engine::{Engine, Steps};
+use crate::reboot::{Reboot, RebootKind};
 use crate::start::Start;
 use crate::stop::Stop;
 use crate::{Control, RequestError, Requester};
@@ -23,10 +24,15 @@ pub async fn request(control: &Control, who: &Requester, id: InstanceId, request
             Decision::Refuse(Refusal::Gone) => return Err(RequestError::NotFound),
             Decision::Refuse(Refusal::State | Refusal::Busy) => return Err(conflict(&instance, request)),
         };
+        // An instance in error may be one that was never made.
+        let runs = matches!(request, Request::Start | Request::Reboot | Request::RebootHard);
+        if runs && (instance.root_disk.is_none() || instance.host_id.is_none()) {
+            return Err(RequestError::NoDisk);
+        }
         let operation = operation_for(control, who, &instance, request);
         let when_busy = match request {
             Request::Delete => WhenBusy::CancelAndWait,
-            Request::Start | Request::Stop => WhenBusy::Refuse,
+            Request::Start | Request::Stop | Request::Reboot | Request::RebootHard => WhenBusy::Refuse,
         };
         let mark = Mark::Instance { generation: instance.generation, task };
         let begin = Begin { operation, mark, when_busy };
@@ -52,6 +58,8 @@ fn operation_for(control: &Control, who: &Requester, instance: &Instance, reques
             let stop = Stop::new(instance.id, instance.host_id, instance.epoch);
             new_operation(control, who, Stop::KIND, subject, &stop)
         }
+        Request::Reboot => new_operation(control, who, Reboot::KIND, subject, &Reboot::new(instance.id, RebootKind::Soft)),
+        Request::RebootHard => new_operation(control, who, Reboot::KIND, subject, &Reboot::new(instance.id, RebootKind::Hard)),
         Request::Delete => new_operation(control, who, Delete::KIND, subject, &Delete::new(instance.id)),
     }
 }

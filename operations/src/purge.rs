@@ -7,8 +7,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use cuttle_model::clock::Timestamp;
-use cuttle_model::disk::image_name;
-use cuttle_model::ids::{ImageId, InstanceId};
+use cuttle_model::disk::{disk_of_name, image_name};
+use cuttle_model::ids::ImageId;
 use cuttle_model::image::ImageStatus;
 use cuttle_model::instance::InstanceState;
 use cuttle_rbd_backend::{Deferment, TrashEntry};
@@ -56,9 +56,9 @@ async fn purge_pool(control: &Control, pool: &str) -> Result<(), cuttle_rbd_back
 /// Is this something of ours that no row names any more?
 async fn nobody_names(control: &Control, entry: &TrashEntry) -> bool {
     let database = control.database();
-    if let Some(instance) = entry.name.strip_suffix("_disk").and_then(|id| id.parse::<InstanceId>().ok()) {
+    if let Some((instance, _)) = disk_of_name(&entry.name) {
         return match database.get_instance(instance).await {
-            Ok(Some(row)) => row.state == InstanceState::Deleted || row.root_disk.is_none_or(|disk| disk.image_id != entry.id),
+            Ok(Some(row)) => row.state == InstanceState::Deleted || row.disks().all(|disk| disk.image_id != entry.id),
             // Not an instance of this database: perhaps another cloud's, or one that was lost with its rows.
             Ok(None) | Err(_) => false,
         };

@@ -59,33 +59,11 @@ impl Steps for Start {
 }
 
 async fn prove_gone(context: &Context, state: &mut Start) -> Result<(), StepError> {
-    let control = &context.control;
-    if control.database().open_clients(state.instance_id).await?.is_empty() {
-        return Ok(());
-    }
-    let instance = context.instance().await?;
-    let host = instance.host_id.ok_or_else(|| StepError::failed(FaultKind::Internal, "the instance has no host"))?;
-    guest::make_void(context, instance.id, host, instance.epoch).await
+    guest::prove_gone(context, state.instance_id).await
 }
 
 async fn begin_epoch(context: &Context, state: &mut Start) -> Result<(), StepError> {
-    let instance = context.instance().await?;
-    let incomplete = |what: &str| StepError::failed(FaultKind::Internal, format!("the instance has no {what}"));
-    let host_id = instance.host_id.ok_or_else(|| incomplete("host"))?;
-    let root_disk = instance.root_disk.clone().ok_or_else(|| incomplete("root disk"))?;
-    let epoch = context.control.database().begin_epoch(instance.id, instance.epoch, host_id).await?;
-    let Some(epoch) = epoch else {
-        return Err(StepError::retry(FaultKind::Storage, "a client of an older epoch may still write to the disk"));
-    };
-    state.run = Some(GuestRun {
-        instance_id: instance.id,
-        project_id: instance.project_id,
-        name: instance.name,
-        flavor: instance.flavor,
-        host_id,
-        epoch,
-        root_disk,
-    });
+    state.run = Some(guest::begin_run(context).await?);
     Ok(())
 }
 

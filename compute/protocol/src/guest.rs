@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cuttle_model::disk::DiskRole;
+use cuttle_model::disk_limits::DiskLimits;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -30,6 +31,8 @@ pub struct GuestDisk {
     pub image: String,
     /// What the guest sees as the disk's serial number, 20 characters at the most.
     pub serial: String,
+    /// How fast it may be used.
+    pub limits: DiskLimits,
 }
 
 /// Where the Ceph cluster is. Current at each hello and in each beat's answer.

@@ -3,6 +3,8 @@
 use super::tree::{Element, can_carry};
 use super::{Blueprint, SpecError};
 use cuttle_compute_protocol::{CephConnection, GuestDisk};
+use cuttle_model::disk::DiskRole;
+use cuttle_model::disk_limits::DiskLimits;
 
 /// Root ports of PCI Express that are free for devices attached later.
 const SPARE_PORTS: usize = 16;
@@ -74,11 +76,10 @@ fn disks(blueprint: &Blueprint, bus: DiskBus) -> Result<Vec<Element>, SpecError>
     if disks.len() > DISK_LIMIT {
         return Err(SpecError::TooManyDisks { count: disks.len(), limit: DISK_LIMIT });
     }
-    let numbered = disks.iter().zip('a'..='z').enumerate();
-    numbered.map(|(index, (disk, letter))| rbd_disk(blueprint, disk, bus, letter, index)).collect()
+    disks.iter().zip('a'..='z').map(|(disk, letter)| rbd_disk(blueprint, disk, bus, letter)).collect()
 }
 
-fn rbd_disk(blueprint: &Blueprint, disk: &GuestDisk, bus: DiskBus, letter: char, index: usize) -> Result<Element, SpecError> {
+fn rbd_disk(blueprint: &Blueprint, disk: &GuestDisk, bus: DiskBus, letter: char) -> Result<Element, SpecError> {
     let driver = Element::new("driver")
         .attribute("name", "qemu")
         .attribute("type", "raw")
@@ -100,10 +101,39 @@ fn rbd_disk(blueprint: &Blueprint, disk: &GuestDisk, bus: DiskBus, letter: char,
         .child(auth)
         .child(source(&blueprint.ceph, disk)?)
         .child(target)
+        .children((!disk.role.is_writable()).then(|| Element::new("readonly")))
         .leaf("serial", serial_number(disk)?)
-        .child(Element::new("boot").attribute("order", (index + 1).to_string()));
+        .children(io_tune(&disk.limits))
+        // Others may look as if they could be booted from.
+        .children((disk.role == DiskRole::Root).then(|| Element::new("boot").attribute("order", "1")));
     Ok(element)
 }
+
+/// How fast the disk may be used, if there is a limit. The model's names are libvirt's.
+fn io_tune(limits: &DiskLimits) -> Option<Element> {
+    let tune = limits.iter().filter_map(|(name, value)| {
+        let known = IO_TUNE.iter().find(|known| **known == name)?;
+        Some(Element::new(known).text(value.to_string()))
+    });
+    (!limits.is_empty()).then(|| Element::new("iotune").children(tune))
+}
+
+/// The limits that libvirt knows.
+const IO_TUNE: [&str; 13] = [
+    "total_bytes_sec",
+    "read_bytes_sec",
+    "write_bytes_sec",
+    "total_iops_sec",
+    "read_iops_sec",
+    "write_iops_sec",
+    "total_bytes_sec_max",
+    "read_bytes_sec_max",
+    "write_bytes_sec_max",
+    "total_iops_sec_max",
+    "read_iops_sec_max",
+    "write_iops_sec_max",
+    "size_iops_sec",
+];
 
 fn source(ceph: &CephConnection, disk: &GuestDisk) -> Result<Element, SpecError> {
     // A slash would be read as a namespace's, an at-sign as a snapshot's.

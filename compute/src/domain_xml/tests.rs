@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use cuttle_compute_protocol::{GuestDisk, MonitorAddress};
 use cuttle_model::disk::DiskRole;
+use cuttle_model::disk_limits::DiskLimits;
 use proptest::prelude::*;
 use roxmltree::{Document, Node};
 
@@ -22,6 +23,7 @@ fn blueprint() -> Blueprint {
                 pool: "vms".to_owned(),
                 image: "8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b_disk".to_owned(),
                 serial: "8c1f0d0e-29e9-4c7b-9".to_owned(),
+                limits: DiskLimits::default(),
             }],
             properties: BTreeMap::new(),
         },
@@ -44,16 +46,22 @@ fn at<'a, 'i>(node: Node<'a, 'i>, path: &str) -> Node<'a, 'i> {
     })
 }
 
-#[test]
-fn the_document_is_what_was_reviewed() {
-    let xml = build(&blueprint()).unwrap().replace("><", ">\n<") + "\n";
-    let reviewed = include_str!("reviewed.xml").replace("VERSION", env!("CARGO_PKG_VERSION"));
+/// Compares a document with the one that people have looked at.
+fn check_reviewed(file: &str, blueprint: &Blueprint) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain_xml").join(file);
+    let xml = build(blueprint).unwrap().replace("><", ">\n<") + "\n";
     if std::env::var_os("UPDATE_REVIEWED").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/domain_xml/reviewed.xml");
         std::fs::write(path, xml.replace(env!("CARGO_PKG_VERSION"), "VERSION")).unwrap();
         return;
     }
-    assert_eq!(xml, reviewed, "review the change; UPDATE_REVIEWED=1 writes src/domain_xml/reviewed.xml anew");
+    let reviewed = std::fs::read_to_string(&path).unwrap().replace("VERSION", env!("CARGO_PKG_VERSION"));
+    assert_eq!(xml, reviewed, "review the change; UPDATE_REVIEWED=1 writes {} anew", path.display());
+}
+
+#[test]
+fn the_documents_are_what_was_reviewed() {
+    check_reviewed("reviewed.xml", &blueprint());
+    check_reviewed("reviewed-all-disks.xml", &all_disks());
 }
 
 #[test]
@@ -131,6 +139,51 @@ fn disks_are_named_by_their_bus_and_boot_in_order() {
         assert_eq!(at(disk, "target").attribute("dev"), Some(first));
         assert_eq!(at(disk, "boot").attribute("order"), Some("1"));
     }
+}
+
+/// A guest with every kind of disk, and limits.
+fn all_disks() -> Blueprint {
+    let mut blueprint = blueprint();
+    let id = blueprint.instance_id;
+    let specs =
+        [("quota:disk_read_iops_sec", "500"), ("quota:disk_read_iops_sec_max", "900"), ("quota:disk_total_bytes_sec", "1048576")];
+    let specs = specs.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let limits = DiskLimits::from_extra_specs(&specs.into_iter().collect()).unwrap();
+    blueprint.spec.disks = DiskRole::ALL
+        .into_iter()
+        .map(|role| GuestDisk {
+            role,
+            pool: "vms".to_owned(),
+            image: cuttle_model::disk::disk_name(id, role),
+            serial: format!("{}{id}", role.serial_prefix())[..20].to_owned(),
+            limits: if role.is_writable() { limits.clone() } else { DiskLimits::default() },
+        })
+        .collect();
+    blueprint
+}
+
+#[test]
+fn every_disk_has_its_policy_and_only_the_root_disk_boots() {
+    let xml = build(&all_disks()).unwrap();
+    let document = Document::parse(&xml).unwrap();
+    let devices = at(document.root_element(), "devices");
+    let disks: Vec<_> = devices.children().filter(|node| node.has_tag_name("disk")).collect();
+    let has = |disk: &Node<'_, '_>, name: &str| disk.children().any(|child| child.has_tag_name(name));
+    let of = |name: &str| disks.iter().map(|disk| has(disk, name)).collect::<Vec<_>>();
+    assert_eq!(of("boot"), [true, false, false, false]);
+    assert_eq!(of("readonly"), [false, false, false, true]);
+    assert_eq!(of("iotune"), [true, true, true, false]);
+    let targets: Vec<_> = disks.iter().map(|disk| at(*disk, "target").attribute("dev").unwrap()).collect();
+    assert_eq!(targets, ["vda", "vdb", "vdc", "vdd"]);
+    for disk in &disks {
+        let driver = at(*disk, "driver");
+        for (policy, value) in [("error_policy", "stop"), ("rerror_policy", "stop"), ("discard", "unmap")] {
+            assert_eq!(driver.attribute(policy), Some(value));
+        }
+    }
+    let tune = at(disks[0], "iotune");
+    let values: Vec<_> = tune.children().map(|limit| (limit.tag_name().name(), limit.text().unwrap())).collect();
+    assert_eq!(values, [("read_iops_sec", "500"), ("read_iops_sec_max", "900"), ("total_bytes_sec", "1048576")]);
 }
 
 #[test]

@@ -5,7 +5,9 @@ use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::{Instance, InstanceState, Lock, LockedBy, PowerState, StateName, Task};
 
 use super::row::Columns;
-use super::{Attempt, Handle, Query, Row, Tx, attempt, bind, changed, instance_list, leases, operations, quotas, subject, tags};
+use super::{
+    Attempt, Handle, Query, Row, Tx, attempt, bind, changed, instance_list, leases, operations, quotas, subject, tags, user_data,
+};
 use crate::Result;
 use crate::instances::{Insertion, InstanceQuery, Instances, NewInstance, Placement};
 use crate::operations::{LeaseGuard, Written};
@@ -18,7 +20,7 @@ macro_rules! instance_columns {
         "id, project_id, user_id, name, description, hostname, flavor_id, flavor, image_id, state, fault, task, power, \
          host_id, epoch, running_allowed, root_disk, metadata, key_name, availability_zone, created_at, updated_at, \
          launched_at, deleted_at, generation, public_key, tags, locked_by, locked_reason, reservation_id, launch_index, \
-         access_ipv4, access_ipv6, vcpus, ram_mib"
+         access_ipv4, access_ipv6, vcpus, ram_mib, extra_disks, config_drive"
     };
 }
 pub(super) use instance_columns;
@@ -45,6 +47,9 @@ impl Instances for Handle {
                 && !claim(&mut tx, placement).await?
             {
                 return Ok(Insertion::HostFull);
+            }
+            if let Some(data) = &new.user_data {
+                user_data::insert(&mut tx, new.instance.id, data).await?;
             }
             if let Some(operation) = &new.operation {
                 operations::insert(&mut tx, operation).await?;
@@ -112,7 +117,7 @@ async fn insert(tx: &mut Tx, instance: &Instance) -> Attempt<()> {
         "INSERT INTO instances (",
         instance_columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, \
-         $26, $27, $28, $29, $30, $31, $32, $33, $34, $35)"
+         $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37)"
     );
     bound(INSERT, instance)?.execute(tx.connection()).await?;
     Ok(())
@@ -127,7 +132,7 @@ pub(super) fn update(instance: &Instance) -> Attempt<Query<'static>> {
          running_allowed = $16, root_disk = $17, metadata = $18, key_name = $19, availability_zone = $20, created_at = $21, \
          updated_at = $22, launched_at = $23, deleted_at = $24, generation = generation + 1, public_key = $26, tags = $27, locked_by = $28, \
          locked_reason = $29, reservation_id = $30, launch_index = $31, access_ipv4 = $32, access_ipv6 = $33, vcpus = $34, \
-         ram_mib = $35 \
+         ram_mib = $35, extra_disks = $36, config_drive = $37 \
          WHERE id = $1 AND generation = $25 AND epoch = $15 AND ($16 IS NULL OR running_allowed = $16)";
     bound(UPDATE, instance)
 }
@@ -174,7 +179,9 @@ fn bound(statement: &'static str, instance: &Instance) -> Attempt<Query<'static>
         .bind(instance.access_ipv4.map(|address| address.to_string()))
         .bind(instance.access_ipv6.map(|address| address.to_string()))
         .bind(i64::from(instance.flavor.vcpus))
-        .bind(bind::integer(TABLE, "ram_mib", instance.flavor.ram_mib)?))
+        .bind(bind::integer(TABLE, "ram_mib", instance.flavor.ram_mib)?)
+        .bind(bind::json(TABLE, "extra_disks", &instance.extra_disks)?)
+        .bind(i64::from(instance.config_drive)))
 }
 
 fn read(row: &Row) -> Attempt<Instance> {
@@ -203,6 +210,8 @@ fn read(row: &Row) -> Attempt<Instance> {
         epoch: epoch(&columns, "epoch")?,
         running_allowed: columns.maybe("running_allowed", epoch)?,
         root_disk: columns.maybe("root_disk", Columns::json)?,
+        extra_disks: columns.json("extra_disks")?,
+        config_drive: columns.flag("config_drive")?,
         metadata: columns.json("metadata")?,
         key_name: columns.maybe("key_name", Columns::string)?,
         public_key: columns.maybe("public_key", Columns::json)?,

@@ -39,6 +39,7 @@ mod statistics;
 mod subject;
 mod tags;
 mod tokens;
+mod user_data;
 
 use super::{Db, Handle, Row, Tx};
 use crate::attempt::{Attempt, Failure, attempt};

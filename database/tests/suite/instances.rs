@@ -88,7 +88,13 @@ async fn a_guarded_write_needs_the_lease() {
     let lab = Lab::new().await;
     let instance = rows::instance(rows::project());
     let operation = rows::operation(Subject::Instance(instance.id), rows::node());
-    let new = NewInstance { instance: instance.clone(), placement: None, operation: Some(operation.clone()), quota: None };
+    let new = NewInstance {
+        instance: instance.clone(),
+        placement: None,
+        operation: Some(operation.clone()),
+        quota: None,
+        user_data: None,
+    };
     lab.database.insert_instance(&new).await.unwrap();
 
     let held = rows::guard(&operation);
@@ -125,4 +131,23 @@ async fn the_permission_to_run_can_be_taken_away() {
     let stopped = Instance { running_allowed: None, state: InstanceState::Stopped, ..running };
     assert_eq!(lab.database.update_instance(&stopped, None).await.unwrap(), Written::Done);
     assert_eq!(rows::get(&lab.database, &instance).await.running_allowed, None);
+}
+
+#[tokio::test]
+async fn user_data_is_kept_apart_and_forgotten() {
+    let lab = Lab::new().await;
+    let (with, without) = (rows::instance(rows::project()), rows::instance(rows::project()));
+    for (instance, user_data) in [(&with, Some("aGVsbG8=".to_owned())), (&without, None)] {
+        let new = NewInstance { instance: instance.clone(), placement: None, operation: None, quota: None, user_data };
+        assert_eq!(lab.database.insert_instance(&new).await.unwrap(), Insertion::Inserted);
+    }
+    assert_eq!(lab.database.get_user_data(with.id).await.unwrap().as_deref(), Some("aGVsbG8="));
+    assert_eq!(lab.database.get_user_data(without.id).await.unwrap(), None);
+    let listed = lab.database.list_user_data(&[with.id, without.id]).await.unwrap();
+    assert_eq!(listed.into_iter().collect::<Vec<_>>(), [(with.id, "aGVsbG8=".to_owned())]);
+    assert!(lab.database.list_user_data(&[]).await.unwrap().is_empty());
+    for _ in 0..2 {
+        lab.database.delete_user_data(with.id).await.unwrap();
+        assert_eq!(lab.database.get_user_data(with.id).await.unwrap(), None);
+    }
 }

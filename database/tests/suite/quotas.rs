@@ -16,7 +16,7 @@ fn scope(project: ProjectId, user: UserId, instances: i64) -> QuotaScope {
 
 fn new(scope: &QuotaScope) -> NewInstance {
     let instance = Instance { user_id: scope.user, ..rows::instance(scope.project) };
-    NewInstance { instance, placement: None, operation: None, quota: Some(scope.clone()) }
+    NewInstance { instance, placement: None, operation: None, quota: Some(scope.clone()), user_data: None }
 }
 
 fn limits(of: &[(Resource, i64)]) -> BTreeMap<Resource, i64> {

@@ -114,6 +114,8 @@ pub fn instance(project_id: ProjectId) -> Instance {
         epoch: Epoch::NONE,
         running_allowed: None,
         root_disk: None,
+        extra_disks: Vec::new(),
+        config_drive: false,
         metadata: BTreeMap::new(),
         key_name: None,
         public_key: None,
@@ -141,7 +143,7 @@ pub async fn insert_instance(database: &Database) -> Instance {
 
 /// Stores an instance, without claim and operation.
 pub async fn store(database: &Database, instance: &Instance) {
-    let new = NewInstance { instance: instance.clone(), placement: None, operation: None, quota: None };
+    let new = NewInstance { instance: instance.clone(), placement: None, operation: None, quota: None, user_data: None };
     assert_eq!(database.insert_instance(&new).await.unwrap(), Insertion::Inserted);
 }
 
@@ -158,6 +160,7 @@ pub fn placed(host: HostId, vcpu_limit: u64) -> NewInstance {
         placement: Some(Placement { claim, vcpu_limit, ram_limit_mib: u64::MAX }),
         operation: None,
         quota: None,
+        user_data: None,
     }
 }
 

@@ -72,8 +72,9 @@ fn state() -> impl Strategy<Value = InstanceState> {
 }
 
 fn disk() -> impl Strategy<Value = Disk> {
-    (text(), text(), text(), size()).prop_map(|(pool, name, image_id, size_bytes)| Disk {
-        role: DiskRole::Root,
+    let role = select(DiskRole::ALL.to_vec());
+    (role, text(), text(), text(), size()).prop_map(|(role, pool, name, image_id, size_bytes)| Disk {
+        role,
         pool,
         name,
         image_id,
@@ -98,7 +99,8 @@ fn tags() -> impl Strategy<Value = std::collections::BTreeSet<String>> {
 pub fn instance() -> impl Strategy<Value = Instance> {
     let texts = (text(), option::of(text()), text(), option::of(text()), option::of(text()));
     let states = (state(), option::of(select(Task::ALL.to_vec())), select(PowerState::ALL.to_vec()));
-    let parts = (flavor(), any::<bool>(), 0..i64::MAX, any::<bool>(), option::of(disk()), map());
+    let parts =
+        (flavor(), any::<bool>(), 0..i64::MAX, any::<bool>(), (option::of(disk()), vec(disk(), 0..3), any::<bool>()), map());
     let times = (time(), time(), option::of(time()), option::of(time()));
     let notes = (option::of(public_key()), tags(), option::of(lock()), option::of(text()), any::<u32>());
     let addresses = (option::of(any::<std::net::Ipv4Addr>()), option::of(any::<std::net::Ipv6Addr>()));
@@ -108,7 +110,7 @@ pub fn instance() -> impl Strategy<Value = Instance> {
             let (public_key, tags, lock, reservation_id, launch_index) = notes;
             let (access_ipv4, access_ipv6) = addresses;
             let (state, task, power) = states;
-            let (flavor, has_image, epoch, allowed, root_disk, metadata) = parts;
+            let (flavor, has_image, epoch, allowed, (root_disk, extra_disks, config_drive), metadata) = parts;
             let (created_at, updated_at, launched_at, deleted_at) = times;
             Instance {
                 name,
@@ -122,6 +124,8 @@ pub fn instance() -> impl Strategy<Value = Instance> {
                 epoch: Epoch(epoch),
                 running_allowed: allowed.then_some(Epoch(epoch)),
                 root_disk,
+                extra_disks,
+                config_drive,
                 metadata,
                 key_name,
                 public_key,

@@ -189,6 +189,7 @@ async fn dispatch(control: Control, operation: Operation, lease_epoch: i64, canc
         OperationKind::DeleteInstance => runner::run::<crate::delete::Delete>(control, operation, lease_epoch, cancelled).await,
         OperationKind::StartInstance => runner::run::<crate::start::Start>(control, operation, lease_epoch, cancelled).await,
         OperationKind::StopInstance => runner::run::<crate::stop::Stop>(control, operation, lease_epoch, cancelled).await,
+        OperationKind::RebootInstance => runner::run::<crate::reboot::Reboot>(control, operation, lease_epoch, cancelled).await,
         OperationKind::ImportImage => runner::run::<crate::image::Import>(control, operation, lease_epoch, cancelled).await,
         OperationKind::DeleteImage => runner::run::<crate::image::Delete>(control, operation, lease_epoch, cancelled).await,
     }

@@ -41,8 +41,8 @@ struct Inner {
 struct Guest {
     epoch: Epoch,
     power: PowerState,
-    /// The disk, as its process has it open.
-    disk: Option<ImageWriter>,
+    /// The disks, as its process has them open.
+    disks: Vec<ImageWriter>,
 }
 
 impl Agent {
@@ -75,7 +75,7 @@ impl Agent {
     /// Closes what a process that was killed had open: Ceph has noticed its end.
     pub async fn let_go(&self) {
         for guest in self.0.guests.lock().await.values_mut().filter(|guest| guest.power == PowerState::Shutdown) {
-            if let Some(disk) = guest.disk.take() {
+            for disk in std::mem::take(&mut guest.disks) {
                 disk.finish().await.unwrap();
             }
         }
@@ -126,14 +126,17 @@ impl Agent {
         match &command.action {
             Action::CreateGuest { spec } => {
                 let known = guests.get(&command.instance_id).filter(|guest| guest.epoch == command.epoch);
-                if let Some(guest) = known.filter(|guest| guest.disk.is_some()) {
+                if let Some(guest) = known.filter(|guest| !guest.disks.is_empty()) {
                     return Outcome::Guest { power: guest.power };
                 }
-                let root = &spec.disks[0];
-                let disk = ceph.pool(&root.pool).open_writer(root.image.as_str(), WriterOptions::default()).await.unwrap();
-                // QEMU's watch is there at once; librbd's writer takes the lock, and so the watch, when it writes.
-                disk.write_at(0, bytes::Bytes::from_static(&[1; 512])).await.unwrap();
-                let guest = Guest { epoch: command.epoch, power: PowerState::Paused, disk: Some(disk) };
+                let mut disks = Vec::new();
+                for disk in &spec.disks {
+                    let disk = ceph.pool(&disk.pool).open_writer(disk.image.as_str(), WriterOptions::default()).await.unwrap();
+                    // QEMU's watch is there at once; librbd's writer takes the lock, and so the watch, when it writes.
+                    disk.write_at(0, bytes::Bytes::from_static(&[1; 512])).await.unwrap();
+                    disks.push(disk);
+                }
+                let guest = Guest { epoch: command.epoch, power: PowerState::Paused, disks };
                 guests.insert(command.instance_id, guest);
                 Outcome::Guest { power: PowerState::Paused }
             }
@@ -147,8 +150,10 @@ impl Agent {
             Action::StopGuest { .. } | Action::ForgetGuest => {
                 if let Some(guest) = guests.get_mut(&command.instance_id) {
                     guest.power = PowerState::Shutdown;
-                    if close && let Some(disk) = guest.disk.take() {
-                        disk.finish().await.unwrap();
+                    if close {
+                        for disk in std::mem::take(&mut guest.disks) {
+                            disk.finish().await.unwrap();
+                        }
                     }
                 }
                 Outcome::Gone

@@ -16,6 +16,7 @@ use cuttle_model::host::{HostResources, VirtType};
 use cuttle_model::ids::{HostId, ImageId, InstanceId, ProjectId, RandomIds, RequestId, UserId};
 use cuttle_model::image::{Image, ImageStatus, Visibility};
 use cuttle_model::instance::Instance;
+use cuttle_operations::create::CreateInstance;
 use cuttle_operations::{Control, Parts, Requester, Settings};
 use cuttle_rbd_backend::{Cluster, ClusterConfig, KeySource, Limits, PoolUse};
 use tokio_util::sync::CancellationToken;
@@ -117,6 +118,12 @@ impl World {
         host.id
     }
 
+    /// All that the database has written to its files.
+    pub fn database_bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap();
+        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
+    }
+
     /// A flavor of one virtual CPU and 512 MiB.
     pub fn flavor(&self) -> Flavor {
         Flavor {
@@ -187,9 +194,9 @@ impl Life {
         self.block_on(cuttle_operations::image::import(&self.control, &world.who, queued, data, Some(8 << 20))).unwrap()
     }
 
-    /// Asks for an instance.
-    pub fn create(&self, world: &World, image: &Image) -> InstanceId {
-        let request = cuttle_operations::create::CreateInstance {
+    /// A plain request for an instance.
+    pub fn request(&self, world: &World, image: &Image) -> CreateInstance {
+        CreateInstance {
             name: "test".into(),
             description: None,
             hostname: None,
@@ -204,7 +211,19 @@ impl Life {
             access_ipv4: None,
             access_ipv6: None,
             quota: None,
-        };
+            guest: Default::default(),
+        }
+    }
+
+    /// Asks for an instance.
+    pub fn create(&self, world: &World, image: &Image) -> InstanceId {
+        self.create_with(world, image, |_| {})
+    }
+
+    /// Asks for an instance that differs from the plain one.
+    pub fn create_with(&self, world: &World, image: &Image, change: impl FnOnce(&mut CreateInstance)) -> InstanceId {
+        let mut request = self.request(world, image);
+        change(&mut request);
         self.block_on(cuttle_operations::create::create(&self.control, &world.who, request)).unwrap().id
     }
 
@@ -233,10 +252,13 @@ impl Life {
 
     /// Is the instance's disk in the trash?
     pub fn in_trash(&self, id: InstanceId) -> bool {
-        let name = cuttle_model::disk::root_disk_name(id);
-        self.block_on(async { self.control.ceph().pool(DISKS).trash_list().await.unwrap() })
-            .iter()
-            .any(|entry| entry.name == name)
+        self.trashed(id).contains(&cuttle_model::disk::root_disk_name(id))
+    }
+
+    /// The names of the instance's disks that are in the trash.
+    pub fn trashed(&self, id: InstanceId) -> Vec<String> {
+        let entries = self.block_on(async { self.control.ceph().pool(DISKS).trash_list().await.unwrap() });
+        entries.into_iter().map(|entry| entry.name).filter(|name| name.starts_with(&id.to_string())).collect()
     }
 
     /// Is there data of the image?

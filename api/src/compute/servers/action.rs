@@ -27,6 +27,8 @@ const CONSOLE_BYTES: u64 = 1 << 20;
 enum Action {
     Start,
     Stop,
+    Reboot,
+    RebootHard,
     Console { lines: Option<usize> },
 }
 
@@ -42,6 +44,8 @@ pub async fn handle(
     match action {
         Action::Start => change(&state, &caller, &instance, Request::Start).await,
         Action::Stop => change(&state, &caller, &instance, Request::Stop).await,
+        Action::Reboot => change(&state, &caller, &instance, Request::Reboot).await,
+        Action::RebootHard => change(&state, &caller, &instance, Request::RebootHard).await,
         Action::Console { lines } => {
             let text = console::read(&state.control, &instance, CONSOLE_BYTES).await?;
             Ok(Json(json!({ "output": last_lines(&text, lines) })).into_response())
@@ -62,6 +66,13 @@ fn parse(version: Microversion, body: &Value) -> Result<Action, ApiError> {
     match name.as_str() {
         "os-start" => Ok(Action::Start),
         "os-stop" => Ok(Action::Stop),
+        "reboot" => {
+            schema::REBOOT.check(version, body)?;
+            match body["reboot"]["type"].as_str().unwrap_or("").eq_ignore_ascii_case("hard") {
+                true => Ok(Action::RebootHard),
+                false => Ok(Action::Reboot),
+            }
+        }
         "os-getConsoleOutput" => {
             schema::CONSOLE.check(version, body)?;
             Ok(Action::Console { lines: lines(&body[name.as_str()]["length"])? })
@@ -104,6 +115,10 @@ mod tests {
         let parse = |body: Value| parse(Microversion::MIN, &body);
         assert_eq!(parse(json!({"os-start": null})).unwrap(), Action::Start);
         assert_eq!(parse(json!({"os-stop": {}})).unwrap(), Action::Stop);
+        assert_eq!(parse(json!({"reboot": {"type": "SOFT"}})).unwrap(), Action::Reboot);
+        for hard in ["HARD", "hard", "Hard"] {
+            assert_eq!(parse(json!({"reboot": {"type": hard}})).unwrap(), Action::RebootHard);
+        }
         for (length, lines) in
             [(json!(null), None), (json!(-1), None), (json!(""), None), (json!(7), Some(7)), (json!("7"), Some(7))]
         {
@@ -113,6 +128,11 @@ mod tests {
             json!({}),
             json!({"os-start": null, "os-stop": null}),
             json!({"resize": {}}),
+            json!({"reboot": {}}),
+            json!({"reboot": null}),
+            json!({"reboot": {"type": "MEDIUM"}}),
+            json!({"reboot": {"type": null}}),
+            json!({"reboot": {"type": "SOFT", "x": 1}}),
             json!({"os-getConsoleOutput": {"length": -2}}),
             json!({"os-getConsoleOutput": {"length": "x"}}),
             json!({"os-getConsoleOutput": {"x": 1}}),

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 
 use cuttle_model::ids::ImageId;
+use cuttle_operations::config_drive::decode_user_data;
+use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::compute::availability_zones::ZONE;
@@ -18,7 +20,7 @@ const MOST_AT_ONCE: u64 = 100;
 const MOST_METADATA: usize = 128;
 
 /// A request, as far as it can be honoured.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Boot {
     pub name: String,
     pub description: Option<String>,
@@ -28,6 +30,10 @@ pub struct Boot {
     pub image: ImageId,
     pub metadata: BTreeMap<String, String>,
     pub availability_zone: Option<String>,
+    pub config_drive: Option<bool>,
+    /// In base64.
+    pub user_data: Option<String>,
+    pub admin_password: Option<SecretString>,
     /// How many, at least 1.
     pub count: u64,
 }
@@ -49,6 +55,9 @@ impl Boot {
             image,
             metadata: metadata(server)?,
             availability_zone: zone(server)?,
+            config_drive: boolean_of(&server["config_drive"]),
+            user_data: user_data(server)?,
+            admin_password: server["adminPass"].as_str().filter(|text| !text.is_empty()).map(SecretString::from),
             count: count(server)?,
         })
     }
@@ -76,16 +85,8 @@ fn refuse_unsupported(body: &Value) -> Result<(), ApiError> {
             return Err(ApiError::not_yet(field, shown(&server[field])));
         }
     }
-    // These may hold secrets, which are not repeated.
-    for field in ["adminPass", "user_data"] {
-        if !is_empty(&server[field]) {
-            return Err(ApiError::not_yet(field, "…"));
-        }
-    }
-    for field in ["config_drive", "return_reservation_id"] {
-        if truth(&server[field]) {
-            return Err(ApiError::not_yet(field, shown(&server[field])));
-        }
+    if truth(&server["return_reservation_id"]) {
+        return Err(ApiError::not_yet("return_reservation_id", shown(&server["return_reservation_id"])));
     }
     if server["OS-DCF:diskConfig"] == "AUTO" {
         return Err(ApiError::not_yet("OS-DCF:diskConfig", "AUTO"));
@@ -143,6 +144,15 @@ fn metadata(server: &Value) -> Result<BTreeMap<String, String>, ApiError> {
     }
 }
 
+/// User data as it was sent, if it is what it should be. It may hold secrets, which are not repeated.
+fn user_data(server: &Value) -> Result<Option<String>, ApiError> {
+    let Some(text) = server["user_data"].as_str().filter(|text| !text.is_empty()) else { return Ok(None) };
+    match decode_user_data(text) {
+        Some(_) => Ok(Some(text.to_owned())),
+        None => Err(ApiError::invalid("user_data", "…", "It is not base64.")),
+    }
+}
+
 fn zone(server: &Value) -> Result<Option<String>, ApiError> {
     match server["availability_zone"].as_str() {
         None => Ok(None),
@@ -184,7 +194,11 @@ fn is_empty(value: &Value) -> bool {
 }
 
 fn truth(value: &Value) -> bool {
-    value.as_bool().or_else(|| value.as_str().and_then(boolean)).unwrap_or(false)
+    boolean_of(value).unwrap_or(false)
+}
+
+fn boolean_of(value: &Value) -> Option<bool> {
+    value.as_bool().or_else(|| value.as_str().and_then(boolean))
 }
 
 #[cfg(test)]
@@ -209,7 +223,12 @@ mod tests {
         for networks in [json!("auto"), json!("none"), json!([]), json!(null)] {
             assert!(read("networks", networks).is_ok());
         }
-        assert!(read("config_drive", json!(false)).is_ok());
+        for (value, asked) in [(json!(false), Some(false)), (json!("True"), Some(true)), (json!(null), None)] {
+            assert_eq!(read("config_drive", value).unwrap().config_drive, asked);
+        }
+        assert_eq!(read("user_data", json!("aGVs\nbG8=")).unwrap().user_data.as_deref(), Some("aGVs\nbG8="));
+        let boot = read("adminPass", json!("secret")).unwrap();
+        assert!(boot.admin_password.is_some() && !format!("{boot:?}").contains("secret"));
         assert!(read("security_groups", json!([])).is_ok());
     }
 
@@ -218,12 +237,10 @@ mod tests {
         let cases = [
             ("networks", json!([{"uuid": ID}])),
             ("networks", json!([{"port": ID}])),
-            ("config_drive", json!("yes")),
-            ("user_data", json!("secret++")),
+            ("user_data", json!("secret=+")),
             ("security_groups", json!([{"name": "default"}])),
             ("personality", json!([{"path": "/x", "contents": ""}])),
             ("tags", json!(["t"])),
-            ("adminPass", json!("secret")),
             ("availability_zone", json!("nova:host1")),
             ("imageRef", json!("")),
             (

@@ -1,17 +1,25 @@
 //! `POST /servers`: asks for one or several instances.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cuttle_model::flavor::{Flavor, FlavorId, GIB};
+use cuttle_model::ids::Ids;
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::Instance;
 use cuttle_model::keypair::Keypair;
 use cuttle_operations::RequestError;
+use cuttle_operations::config_drive::GuestInputs;
+use cuttle_operations::config_drive::password::AdminPassword;
 use cuttle_operations::create::{CreateInstance, create};
+use futures::future::join_all;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::compute::links::links;
 use crate::compute::microversion::Microversion;
@@ -22,6 +30,9 @@ use crate::shared::{Controlled, Shared};
 use crate::web::address::Address;
 use crate::web::body::JsonBody;
 use crate::web::caller::Caller;
+
+/// How long an answer waits for the config drive that carries the password; later, it is not told.
+const PASSWORD_PATIENCE: Duration = Duration::from_secs(30);
 
 pub async fn handle(
     State(state): State<Controlled>,
@@ -40,14 +51,49 @@ pub async fn handle(
         Some(name) => Some(keypairs::of_server(&state.shared, &caller, name).await?),
         None => None,
     };
-    let mut first = None;
+    let password = admin_password(&state, &boot)?;
+    let (mut first, mut deliveries) = (None, Vec::new());
     for index in 1..=boot.count {
-        let created = create(&state.control, &requester, request(&boot, &flavor, &image, keypair.as_ref(), index)).await;
+        let (admin_password, delivery) = password.clone().map(AdminPassword::new).unzip();
+        let request = CreateInstance {
+            guest: GuestInputs { config_drive: boot.config_drive, user_data: boot.user_data.clone(), admin_password },
+            ..request(&boot, &flavor, &image, keypair.as_ref(), index)
+        };
+        let created = create(&state.control, &requester, request).await;
         let created = created.map_err(|error| refused(error, &flavor, &image))?;
+        deliveries.extend(delivery);
         first.get_or_insert(created);
     }
     let first = first.ok_or_else(|| ApiError::Internal("no server was asked for".into()))?;
-    Ok(answer(&first, &address))
+    // Only what the guests have is told.
+    let delivered = join_all(deliveries.into_iter().map(|delivery| delivery.within(PASSWORD_PATIENCE))).await;
+    let password = password.filter(|_| delivered.into_iter().all(|delivered| delivered));
+    Ok(answer(&first, password.as_ref(), &address))
+}
+
+/// The password for the servers' administrators: what the user chose, or a new one if there will be a
+/// config drive to carry it.
+fn admin_password(state: &Controlled, boot: &Boot) -> Result<Option<SecretString>, ApiError> {
+    let policy = state.control.settings().config_drive;
+    let carries = |field: &str, given: bool| match policy.decide(boot.config_drive, given) {
+        Ok(drive) => Ok(drive),
+        Err(error) => Err(ApiError::invalid(field, "…", format_args!("{error}: config_drive is false."))),
+    };
+    let drives = [
+        carries("key_name", boot.key_name.is_some())?,
+        carries("adminPass", boot.admin_password.is_some())?,
+        carries("user_data", boot.user_data.is_some())?,
+    ];
+    let chosen = boot.admin_password.clone();
+    Ok(chosen.or_else(|| drives.contains(&true).then(|| new_password(state.shared.ids.as_ref()))))
+}
+
+/// Twenty letters and digits, of which none looks like another.
+fn new_password(ids: &dyn Ids) -> SecretString {
+    const SIGNS: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+    let random = Sha256::new().chain_update(ids.uuid().as_bytes()).chain_update(ids.uuid().as_bytes()).finalize();
+    let sign = |byte: &u8| char::from(SIGNS[usize::from(byte % 32)]);
+    SecretString::from(random.iter().take(20).map(sign).collect::<String>())
 }
 
 /// Of several, each has its number behind its name.
@@ -68,17 +114,14 @@ fn request(boot: &Boot, flavor: &Flavor, image: &Image, keypair: Option<&Keypair
         access_ipv4: None,
         access_ipv6: None,
         quota: None,
+        guest: GuestInputs::default(),
     }
 }
 
 async fn flavor(shared: &Shared, caller: &Caller, boot: &Boot) -> Result<Flavor, ApiError> {
     let bad = |why: &str| ApiError::invalid("flavorRef", &boot.flavor, why);
     let flavor = flavors::find(shared, caller, &FlavorId(boot.flavor.clone())).await?;
-    let flavor = flavor.filter(|flavor| !flavor.is_disabled).ok_or_else(|| bad("Flavor could not be found."))?;
-    match (flavor.ephemeral_gib, flavor.swap_mib) {
-        (0, 0) => Ok(flavor),
-        _ => Err(bad("Flavors with an ephemeral or swap disk are not supported by this service yet.")),
-    }
+    flavor.filter(|flavor| !flavor.is_disabled).ok_or_else(|| bad("Flavor could not be found."))
 }
 
 async fn image(shared: &Shared, caller: &Caller, boot: &Boot) -> Result<Image, ApiError> {
@@ -124,18 +167,21 @@ fn check_fit(flavor: &Flavor, image: &Image) -> Result<(), ApiError> {
 fn refused(error: RequestError, flavor: &Flavor, image: &Image) -> ApiError {
     match error {
         RequestError::ImageStatus(status) => not_active(image, status),
-        RequestError::DiskTooSmall { .. } => ApiError::invalid("flavorRef", &flavor.id, error),
+        RequestError::DiskTooSmall { .. } | RequestError::BadFlavor(_) => ApiError::invalid("flavorRef", &flavor.id, error),
         other => other.into(),
     }
 }
 
-fn answer(instance: &Instance, address: &Address) -> Response {
-    let body = json!({ "server": {
+fn answer(instance: &Instance, password: Option<&SecretString>, address: &Address) -> Response {
+    let mut body = json!({ "server": {
         "id": instance.id,
         "links": links(address, "servers", &instance.id.to_string()),
         "OS-DCF:diskConfig": "MANUAL",
         "security_groups": [],
     }});
+    if let Some(password) = password {
+        body["server"]["adminPass"] = json!(password.expose_secret());
+    }
     let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
     if let Ok(url) = HeaderValue::from_str(&address.url(&format!("/compute/v2.1/servers/{}", instance.id))) {
         response.headers_mut().insert(LOCATION, url);

@@ -18,6 +18,15 @@ pub static CONSOLE: Schema = Schema::new(
     &[],
 );
 
+/// `POST /servers/{id}/action` with `reboot`.
+pub static REBOOT: Schema = Schema::new(
+    |_| {
+        let kind = json!({"type": "string", "pattern": "^(?i)(soft|hard)$"});
+        object(json!({ "reboot": object(json!({ "type": kind }), &["type"]) }), &["reboot"])
+    },
+    &[],
+);
+
 fn create(version: Microversion) -> Value {
     let hints = json!({"type": "object"});
     let body = json!({ "server": server(version), "os:scheduler_hints": hints, "OS-SCH-HNT:scheduler_hints": hints });

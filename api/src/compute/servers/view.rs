@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cuttle_database::ImageQuery;
 use cuttle_model::host::Host;
-use cuttle_model::ids::{HostId, ImageId};
+use cuttle_model::ids::{HostId, ImageId, InstanceId};
 use cuttle_model::image::Image;
 use cuttle_model::instance::{Instance, InstanceState};
 use cuttle_model::wire::nova_view;
@@ -28,6 +28,8 @@ pub struct Viewer {
     hosts: Option<HashMap<HostId, (Host, bool)>>,
     /// From 2.98: the properties of the servers' images.
     images: HashMap<ImageId, Image>,
+    /// For administrators, from 2.3: the servers' user data.
+    user_data: HashMap<InstanceId, String>,
 }
 
 impl Viewer {
@@ -58,7 +60,11 @@ impl Viewer {
             true => images_of(shared, instances).await?,
             false => HashMap::new(),
         };
-        Ok(Self { version, address, hosts, images })
+        let user_data = match hosts.is_some() && version >= Microversion(3) {
+            true => user_data_of(shared, instances).await?,
+            false => HashMap::new(),
+        };
+        Ok(Self { version, address, hosts, images, user_data })
     }
 
     pub fn address(&self) -> &Address {
@@ -94,7 +100,7 @@ impl Viewer {
             "links": links(&self.address, "servers", &instance.id.to_string()),
             "metadata": instance.metadata,
             "key_name": instance.key_name,
-            "config_drive": "",
+            "config_drive": if instance.config_drive { "True" } else { "" },
             "OS-DCF:diskConfig": "MANUAL",
             "OS-EXT-AZ:availability_zone": zone(instance),
             "OS-EXT-STS:vm_state": nova.vm_state,
@@ -143,7 +149,8 @@ impl Viewer {
             shown["OS-EXT-SRV-ATTR:hostname"] = json!(instance.hostname);
             shown["OS-EXT-SRV-ATTR:launch_index"] = json!(0);
             shown["OS-EXT-SRV-ATTR:root_device_name"] = json!(instance.root_disk.as_ref().map(|_| "/dev/vda"));
-            for absent in ["kernel_id", "ramdisk_id", "reservation_id", "user_data"] {
+            shown["OS-EXT-SRV-ATTR:user_data"] = json!(self.user_data.get(&instance.id));
+            for absent in ["kernel_id", "ramdisk_id", "reservation_id"] {
                 shown[format!("OS-EXT-SRV-ATTR:{absent}")] = Value::Null;
             }
         }
@@ -179,6 +186,11 @@ pub fn zone(instance: &Instance) -> &str {
         (None, Some(_)) => ZONE,
         (None, None) => "",
     }
+}
+
+async fn user_data_of(shared: &Shared, instances: &[Instance]) -> Result<HashMap<InstanceId, String>, ApiError> {
+    let ids: Vec<InstanceId> = instances.iter().map(|instance| instance.id).collect();
+    Ok(shared.database.list_user_data(&ids).await?)
 }
 
 async fn images_of(shared: &Shared, instances: &[Instance]) -> Result<HashMap<ImageId, Image>, ApiError> {

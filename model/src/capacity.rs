@@ -37,6 +37,28 @@ pub struct PoolAccount {
     pub max_avail_bytes: u64,
     /// Bytes that are stored, before replication.
     pub stored_bytes: u64,
-    /// Ceph refuses writes.
-    pub full: bool,
+    /// Why Ceph takes no more data, if it does not.
+    pub full: Option<PoolFull>,
+    /// It will be full soon.
+    pub nearfull: bool,
+}
+
+/// What has filled a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolFull {
+    /// Its own quota.
+    Quota,
+    /// An OSD that it lies on.
+    Osd,
+}
+
+impl PoolFull {
+    /// The reason, as the end of a sentence.
+    pub fn reason(self) -> &'static str {
+        match self {
+            PoolFull::Quota => "its quota is used up",
+            PoolFull::Osd => "an OSD that it lies on is full",
+        }
+    }
 }

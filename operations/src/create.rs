@@ -163,6 +163,12 @@ async fn choose(
     disk_bytes: u64,
     excluded: &[HostId],
 ) -> Result<Result<Host, String>, RequestError> {
+    let pool = control.pool_account();
+    // Hosts share the pool, so none of them could take it: that is the reason, and not what each filter says.
+    if let Some(full) = pool.and_then(|pool| pool.full) {
+        let name = &control.settings().vms_pool;
+        return Ok(Err(format!("No valid host was found: pool {name} is full: {}.", full.reason())));
+    }
     let candidates = control.database().candidates().await?;
     let hosts: Vec<HostView<'_>> =
         candidates.iter().map(|candidate| HostView { host: &candidate.host, usage: candidate.usage }).collect();
@@ -170,7 +176,7 @@ async fn choose(
         hosts: &hosts,
         now: control.now(),
         down_after: control.settings().host_down_after(),
-        pool: control.pool_account(),
+        pool,
     };
     let choice = cuttle_scheduler::choose(&world, &cuttle_scheduler::Request { flavor, disk_bytes, excluded });
     let best = choice.ranked.first().and_then(|best| candidates.iter().find(|candidate| candidate.host.id == best.host_id));

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use cuttle_model::capacity::PoolAccount;
+use cuttle_model::capacity::{PoolAccount, PoolFull};
 use cuttle_model::clock::Timestamp;
 use cuttle_model::ids::HostId;
+use cuttle_rbd_backend::{FullBecause, PoolCapacity};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Control, hosts};
@@ -59,18 +60,45 @@ async fn look_at_ceph(control: &Control) {
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let capacity = control.ceph().pool_capacity(&control.settings().vms_pool).await;
-        let account = capacity.map(|capacity| PoolAccount {
-            max_avail_bytes: capacity.max_avail_bytes,
-            stored_bytes: capacity.stored_bytes,
-            full: capacity.full,
-        });
-        if let Err(error) = &account {
-            tracing::warn!(%error, "the pool's room could not be read");
+        let pool = &control.settings().vms_pool;
+        let account = control.ceph().pool_capacity(pool).await.map(account_of);
+        match &account {
+            Ok(account) => warn_of_fullness(pool, control.pool_account(), *account),
+            Err(error) => tracing::warn!(%error, "the pool's room could not be read"),
         }
         control.set_pool_account(account.ok());
         if let Err(error) = hosts::read_ceph_connection(control).await {
             tracing::warn!(%error, "the monitors' addresses could not be read");
         }
+    }
+}
+
+fn account_of(capacity: PoolCapacity) -> PoolAccount {
+    PoolAccount {
+        max_avail_bytes: capacity.max_avail_bytes,
+        stored_bytes: capacity.stored_bytes,
+        full: capacity.full.map(|because| match because {
+            FullBecause::Quota => PoolFull::Quota,
+            FullBecause::Osd => PoolFull::Osd,
+        }),
+        nearfull: capacity.nearfull,
+    }
+}
+
+/// Says it when it begins and when it ends, and not every few seconds.
+fn warn_of_fullness(pool: &str, before: Option<PoolAccount>, now: PoolAccount) {
+    let state = |account: PoolAccount| (account.full, account.nearfull);
+    if before.map(state) == Some(state(now)) {
+        return;
+    }
+    match (now.full, now.nearfull) {
+        (Some(full), _) => tracing::warn!(pool, reason = full.reason(), "the pool is full: no disk can be made"),
+        (None, true) => {
+            tracing::warn!(pool, max_avail_bytes = now.max_avail_bytes, "the pool is nearly full");
+        }
+        (None, false) if before.is_some_and(|before| before.full.is_some() || before.nearfull) => {
+            tracing::info!(pool, max_avail_bytes = now.max_avail_bytes, "the pool has room again");
+        }
+        (None, false) => {}
     }
 }

@@ -46,6 +46,17 @@ struct User {
     key: String,
 }
 
+/// Without the keys.
+#[derive(Deserialize)]
+struct Listed {
+    auth_dump: Vec<Entity>,
+}
+
+#[derive(Deserialize)]
+struct Entity {
+    entity: String,
+}
+
 impl Cluster {
     /// Makes the user or changes its rights to exactly `caps`, and returns its key.
     pub async fn ensure_client(&self, entity: &str, caps: &ClientCaps) -> Result<SecretString, Error> {
@@ -78,6 +89,23 @@ impl Cluster {
             match monitor::command(inner, attempt, &json!({"prefix": "auth rm", "entity": entity}), Answer::Secret) {
                 Err(error) if !error.is(Errno::NOT_FOUND) => Err(error),
                 _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// The users whose names begin with `prefix`, without their keys; none if we are not permitted to list users.
+    pub async fn list_clients(&self, prefix: &str) -> Result<Option<Vec<String>>, Error> {
+        let prefix = prefix.to_owned();
+        self.call(attempt("list users", Effect::Read, &prefix), move |inner, attempt| {
+            // All keys come with it: they are dropped with the answer, and nothing of it gets into an error.
+            match monitor::query::<Listed>(inner, attempt, &json!({"prefix": "auth ls", "format": "json"}), Answer::Secret) {
+                Ok(listed) => {
+                    let names = listed.auth_dump.into_iter().map(|user| user.entity);
+                    Ok(Some(names.filter(|name| name.starts_with(&prefix)).collect()))
+                }
+                Err(error) if error.is(Errno::ACCESS) => Ok(None),
+                Err(error) => Err(error),
             }
         })
         .await

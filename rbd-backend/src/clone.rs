@@ -9,6 +9,7 @@ use crate::owner::{self, Metadata};
 use crate::pool::{Job, Pool};
 use crate::sys::errno::Errno;
 use crate::sys::image::{Access, Image};
+use crate::sys::ioctx::IoCtx;
 use crate::sys::options::ImageOptions;
 use std::sync::Arc;
 
@@ -44,14 +45,22 @@ impl Pool {
             let existing = match cloned {
                 Ok(()) => Existing::No,
                 Err(Errno::EXISTS) => Existing::Yes,
-                Err(errno) => {
-                    let status = format!("from {}", plan.parent());
-                    return Err(job.attempt.error(Reason::Ceph { errno, status }));
-                }
+                Err(errno) => return Err(explain(job, &plan, &parent, &parent_pool, errno)),
             };
             finish(job, plan, existing)
         })
         .await
+    }
+}
+
+/// librbd says only a number, whichever of the two pools it is about.
+fn explain(job: &Job<'_>, plan: &ClonePlan, parent: &IoCtx, parent_pool: &Arc<str>, errno: Errno) -> Error {
+    if let Some(denied) = job.missing_right(parent, parent_pool, errno) {
+        return denied;
+    }
+    match errno {
+        Errno::NOT_PERMITTED | Errno::NO_SPACE | Errno::QUOTA => job.failed(errno),
+        _ => job.attempt.error(Reason::Ceph { errno, status: format!("from {}", plan.parent()) }),
     }
 }
 

@@ -152,6 +152,10 @@ impl Inner {
         &self.connection
     }
 
+    pub(crate) fn client_name(&self) -> &str {
+        &self.client_name
+    }
+
     /// The context of a pool. Blocks only where the name is unknown to the OSD map in memory.
     ///
     /// A pool that was deleted and made again has another id, so the cached context is checked against the map.

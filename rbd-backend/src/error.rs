@@ -2,6 +2,8 @@
 //!
 //! What always holds: Ceph's errno is kept; no text contains a key; a change whose outcome is not known says so.
 
+use crate::capacity::FullBecause;
+use crate::rights::MissingRight;
 use crate::sys::errno::Errno;
 use std::fmt;
 use std::sync::Arc;
@@ -63,7 +65,10 @@ impl Attempt {
     }
 
     pub(crate) fn ceph(&self, errno: Errno) -> Error {
-        self.error(Reason::Ceph { errno, status: String::new() })
+        match (&self.pool, FullBecause::of(errno)) {
+            (Some(pool), Some(because)) => self.error(Reason::Full { pool: Arc::clone(pool), because, errno }),
+            _ => self.error(Reason::Ceph { errno, status: String::new() }),
+        }
     }
 
     pub(crate) fn refused(&self, why: impl Into<String>) -> Error {
@@ -99,6 +104,10 @@ pub enum Reason {
     Ceph { errno: Errno, status: String },
     /// The pool itself is not there.
     NoPool,
+    /// The pool takes no more data. What is deleted from it goes all the same.
+    Full { pool: Arc<str>, because: FullBecause, errno: Errno },
+    /// Our identity lacks a right.
+    Denied { right: Box<MissingRight>, errno: Errno },
     /// The deadline passed while the call was running: `Class::Unknown` for a change.
     Deadline { after: Duration },
     /// The deadline passed before the call began: nothing was changed.
@@ -125,6 +134,8 @@ impl fmt::Display for Reason {
             Reason::Ceph { errno, status } if status.is_empty() => write!(formatter, "{errno}"),
             Reason::Ceph { errno, status } => write!(formatter, "{status}: {errno}"),
             Reason::NoPool => formatter.write_str("there is no such pool"),
+            Reason::Full { pool, because, errno } => write!(formatter, "pool {pool} is full: {because} (os error {})", errno.0),
+            Reason::Denied { right, errno } => write!(formatter, "{right}; {} (os error {})", right.remedy(), errno.0),
             Reason::Deadline { after } => {
                 write!(formatter, "no answer from Ceph within {} s", after.as_secs_f64())
             }
@@ -157,8 +168,8 @@ impl Error {
             Reason::Ceph { errno, .. } => class_of(*errno, self.attempt.effect),
             Reason::Deadline { .. } if self.attempt.effect == Effect::Change => Class::Unknown,
             Reason::Deadline { .. } | Reason::NeverStarted { .. } | Reason::Overloaded { .. } => Class::Retry,
-            Reason::Refused(_) => Class::Refused,
-            Reason::NoPool | Reason::Broken(_) => Class::Broken,
+            Reason::Refused(_) | Reason::Full { .. } => Class::Refused,
+            Reason::NoPool | Reason::Denied { .. } | Reason::Broken(_) => Class::Broken,
         }
     }
 
@@ -183,7 +194,7 @@ impl Error {
     /// Ceph's error number, positive, where Ceph gave one.
     pub fn errno(&self) -> Option<i32> {
         match &self.reason {
-            Reason::Ceph { errno, .. } => Some(errno.0),
+            Reason::Ceph { errno, .. } | Reason::Full { errno, .. } | Reason::Denied { errno, .. } => Some(errno.0),
             _ => None,
         }
     }
@@ -258,6 +269,14 @@ mod tests {
         assert_eq!(attempt(Effect::Change).ceph(Errno(libc::ETIMEDOUT)).class(), Class::Unknown);
         let unstarted = Reason::NeverStarted { after: Duration::from_secs(1) };
         assert_eq!(attempt(Effect::Change).error(unstarted).class(), Class::Retry);
+    }
+
+    #[test]
+    fn a_full_pool_is_named_with_what_filled_it() {
+        let error = attempt(Effect::Change).ceph(Errno::QUOTA);
+        let text = "cannot create image vms/x_disk: pool vms is full: its quota is used up (os error 122)";
+        assert_eq!((error.to_string().as_str(), error.class(), error.errno()), (text, Class::Refused, Some(122)));
+        assert!(attempt(Effect::Change).ceph(Errno::NO_SPACE).to_string().contains("pool vms is full: an OSD"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use crate::cluster::Inner;
 use crate::error::{Attempt, Error, Reason};
+use crate::rights::MissingRight;
+use crate::sys::errno::Errno;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,6 +31,11 @@ pub(crate) fn command(inner: &Inner, attempt: &Attempt, command: &Value, answer:
     match result.code {
         Ok(_) => Ok(result.output),
         Err(errno) => {
+            if errno == Errno::ACCESS {
+                let command = command.get("prefix").and_then(Value::as_str).unwrap_or_default();
+                let right = MissingRight::Command { client: inner.client_name().to_owned(), command: command.to_owned() };
+                return Err(attempt.error(Reason::Denied { right: Box::new(right), errno }));
+            }
             let status = if answer == Answer::Secret { String::new() } else { result.status };
             Err(attempt.error(Reason::Ceph { errno, status }))
         }

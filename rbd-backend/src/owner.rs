@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub type Metadata = BTreeMap<String, String>;
 
 /// Keys of this prefix are ours: a clone keeps none of its parent's.
-const OURS: &str = "cuttle.";
+pub(crate) const OURS: &str = "cuttle.";
 
 pub(crate) fn read(job: &Job<'_>, image: &Image) -> Result<Metadata, Error> {
     Ok(image.metadata().map_err(|errno| job.failed(errno))?.into_iter().collect())

@@ -4,6 +4,7 @@ use crate::call;
 use crate::cluster::{Cluster, Inner};
 use crate::error::{Attempt, Effect, Error, Reason};
 use crate::image::ImageRef;
+use crate::rights;
 use crate::sys::errno::Errno;
 use crate::sys::image::{Access, Image};
 use crate::sys::ioctx::IoCtx;
@@ -64,7 +65,22 @@ impl Pool {
 
 impl Job<'_> {
     pub(crate) fn failed(&self, errno: Errno) -> Error {
-        if self.pool_is_gone(errno) { self.attempt.error(Reason::NoPool) } else { self.attempt.ceph(errno) }
+        if self.pool_is_gone(errno) {
+            return self.attempt.error(Reason::NoPool);
+        }
+        match self.missing_right(&self.context, self.pool, errno) {
+            Some(error) => error,
+            None => self.attempt.ceph(errno),
+        }
+    }
+
+    /// What "not permitted" is about, found out by asking for less: OSDs say no more than that.
+    pub(crate) fn missing_right(&self, context: &IoCtx, pool: &Arc<str>, errno: Errno) -> Option<Error> {
+        if errno != Errno::NOT_PERMITTED {
+            return None;
+        }
+        let right = rights::missing_in(context, self.inner.client_name(), pool).ok()?.into_iter().next()?;
+        Some(self.attempt.error(Reason::Denied { right: Box::new(right), errno }))
     }
 
     /// "Not found" also comes when the pool itself was deleted. By then the OSD map in memory knows it.

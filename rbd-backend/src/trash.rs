@@ -117,7 +117,7 @@ fn explain_purge(job: &Job<'_>, id: &str, errno: Errno) -> Error {
             Ok(entry) if time(entry.deferment_end) > SystemTime::now() => {
                 plain.refused(format!("it is kept until {} (seconds since 1970)", entry.deferment_end))
             }
-            _ => plain.ceph(errno),
+            _ => job.failed(errno),
         },
         Errno::BUSY => {
             let open = Image::open(&job.context, &ImageRef::id(id), Access::ReadOnly);

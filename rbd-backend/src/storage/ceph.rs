@@ -8,6 +8,7 @@ use crate::clone::ClonePlan;
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::image::{ImageInfo, ImageName, ImageRef};
+use crate::listing::{ImageFacts, Place};
 use crate::monitor::MonitorAddress;
 use crate::owner::Metadata;
 use crate::pool::Pool;
@@ -19,6 +20,7 @@ use crate::writer::{ImageWriter, WriterOptions};
 use async_trait::async_trait;
 use bytes::Bytes;
 use secrecy::SecretString;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -31,6 +33,10 @@ impl Storage for Cluster {
 
     fn client_name(&self) -> &str {
         self.client_name()
+    }
+
+    fn cluster(&self) -> Option<&Cluster> {
+        Some(self)
     }
 
     fn in_flight(&self) -> usize {
@@ -107,6 +113,18 @@ impl ImagePool for Pool {
 
     async fn list_images(&self) -> Result<Vec<ImageName>, Error> {
         self.list_images().await
+    }
+
+    async fn list_images_page(&self, after: Option<&str>, limit: usize) -> Result<Vec<ImageName>, Error> {
+        self.list_images_page(after, limit).await
+    }
+
+    async fn facts(&self, ids: &[String]) -> Result<HashMap<String, ImageFacts>, Error> {
+        self.facts(ids).await
+    }
+
+    async fn places(&self, ids: &[String]) -> Result<HashMap<String, Place>, Error> {
+        self.places(ids).await
     }
 
     async fn resize(&self, image: ImageRef, size_bytes: u64) -> Result<(), Error> {

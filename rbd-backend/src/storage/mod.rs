@@ -11,8 +11,10 @@ mod ceph;
 use crate::capacity::{PoolCapacity, PoolUse};
 use crate::client::ClientCaps;
 use crate::clone::ClonePlan;
+use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::image::{ImageInfo, ImageName, ImageRef};
+use crate::listing::{ImageFacts, Place};
 use crate::monitor::MonitorAddress;
 use crate::owner::Metadata;
 use crate::snapshot::Snapshot;
@@ -22,6 +24,7 @@ use crate::writer::WriterOptions;
 use async_trait::async_trait;
 use bytes::Bytes;
 use secrecy::SecretString;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -33,6 +36,11 @@ pub trait Storage: Send + Sync {
 
     /// The entity that this connection acts as.
     fn client_name(&self) -> &str;
+
+    /// The Ceph cluster itself, for what its operators want to know of it and no operation needs: health, rights, users.
+    fn cluster(&self) -> Option<&Cluster> {
+        None
+    }
 
     /// Calls, reads and writes that are under way in Ceph, also those that nobody waits for any more.
     fn in_flight(&self) -> usize;
@@ -92,6 +100,33 @@ pub trait ImagePool: Send + Sync {
 
     /// All images with their ids, in no order. Those in the trash are not among them.
     async fn list_images(&self) -> Result<Vec<ImageName>, Error>;
+
+    /// The images whose id comes after `after`, at the most `limit` of them, by id.
+    async fn list_images_page(&self, after: Option<&str>, limit: usize) -> Result<Vec<ImageName>, Error> {
+        let mut images = self.list_images().await?;
+        images.retain(|image| after.is_none_or(|after| image.id.as_str() > after));
+        images.sort_by(|one, other| one.id.cmp(&other.id));
+        images.truncate(limit);
+        Ok(images)
+    }
+
+    /// What these images say of themselves, in the trash or not, by id. Those that are not there are left out.
+    async fn facts(&self, ids: &[String]) -> Result<HashMap<String, ImageFacts>, Error> {
+        let mut facts = HashMap::new();
+        for id in ids {
+            if let Some(owner) = self.metadata(ImageRef::id(id)).await? {
+                facts.insert(id.clone(), ImageFacts { owner, created_at: None });
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Where these images are, by id. Those that are nowhere are left out.
+    async fn places(&self, ids: &[String]) -> Result<HashMap<String, Place>, Error> {
+        let trash = self.trash_list().await?.into_iter().map(|entry| (entry.id, Place::Trash));
+        let pool = self.list_images().await?.into_iter().map(|image| (image.id, Place::Named(image.name)));
+        Ok(trash.chain(pool).filter(|(id, _)| ids.contains(id)).collect())
+    }
 
     /// Grows the image. Shrinking is refused; the size that it has is a success.
     async fn resize(&self, image: ImageRef, size_bytes: u64) -> Result<(), Error>;

@@ -18,6 +18,9 @@ impl Errno {
     pub(crate) const NOT_PERMITTED: Errno = Errno(libc::EPERM);
     pub(crate) const NOT_EMPTY: Errno = Errno(libc::ENOTEMPTY);
     pub(crate) const BUSY: Errno = Errno(libc::EBUSY);
+    pub(crate) const ACCESS: Errno = Errno(libc::EACCES);
+    pub(crate) const NO_SPACE: Errno = Errno(libc::ENOSPC);
+    pub(crate) const QUOTA: Errno = Errno(libc::EDQUOT);
 }
 
 /// Zero and up is success in all of Ceph's C API.

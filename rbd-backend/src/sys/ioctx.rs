@@ -125,7 +125,7 @@ impl Drop for IoCtx {
 }
 
 /// Ceph's encoding of a string: little-endian length, then the bytes.
-fn decode_string(encoded: &[u8]) -> Option<String> {
+pub(crate) fn decode_string(encoded: &[u8]) -> Option<String> {
     let (length, rest) = encoded.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
     rest.get(..length).map(|bytes| String::from_utf8_lossy(bytes).into_owned())

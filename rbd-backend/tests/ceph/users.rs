@@ -18,6 +18,7 @@ async fn a_user_is_made_changed_and_removed() {
     let again = cluster.ensure_client(&name, &host).await.unwrap();
     assert_eq!(key.expose_secret(), again.expose_secret());
     assert!(cluster.client_exists(&name).await.unwrap());
+    assert_eq!(cluster.list_clients(&name).await.unwrap(), Some(vec![name.clone()]));
 
     let less = ClientCaps { mon: "profile rbd".into(), osd: format!("profile rbd-read-only pool={POOL}"), mgr: String::new() };
     let changed = cluster.ensure_client(&name, &less).await.unwrap();
@@ -52,8 +53,9 @@ async fn rights_reach_as_far_as_they_say() {
         assert!(pool.info(&disk).await.unwrap().is_some());
         let error = pool.create_image(&place.name("other"), 8 << 20, &metadata(&[])).await.unwrap_err();
         assert_eq!(error.class(), Class::Broken);
-        assert!(error.to_string().contains(POOL) && error.to_string().contains("not permitted"), "{error}");
+        assert!(error.to_string().contains(&format!("{user} is not permitted to write to pool {POOL}")), "{error}");
         assert!(!format!("{error:?}").contains(&secret));
+        assert_eq!(limited.list_clients("client.").await.unwrap(), None);
         let error = limited.ensure_client("client.more", &caps).await.unwrap_err();
         assert_eq!((error.class(), error.errno()), (Class::Broken, Some(13)), "{error}");
         place.cluster.remove_client(&user).await.unwrap();

@@ -50,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(verb, help=text)
         sub.add_argument("action", choices=choices)
         sub.add_argument("number", type=int)
+    daemon = verbs.add_parser("ceph", help="kill, start, freeze or thaw one of Ceph's own processes")
+    daemon.add_argument("action", choices=["kill", "start", "freeze", "thaw"])
+    daemon.add_argument("daemon", help="mon.a, mgr.x or osd.N")
     execute = verbs.add_parser("exec", help="run a command in host N, controlN, or beside Ceph (ceph)")
     execute.add_argument("where")
     execute.add_argument("command", nargs=argparse.REMAINDER)
@@ -108,7 +111,9 @@ def _outside(options: argparse.Namespace, arguments: list[str]) -> int:
         print(report.environment(require(options.name)))
         return 0
     lab = require(options.name)
-    own = arguments[arguments.index(options.verb):]
+    # A lab may be named as a verb is.
+    verb = next(i for i, word in enumerate(arguments) if word == options.verb and arguments[i - 1 : i] != ["--name"])
+    own = arguments[verb:]
     return subprocess.run(outside.inside(lab, own), env=process.ENVIRONMENT, check=False).returncode
 
 

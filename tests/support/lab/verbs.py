@@ -3,9 +3,10 @@
 import argparse
 import glob
 import os
+import signal
 import sys
 
-from . import control, first, host, network, process, up
+from . import ceph, control, first, host, network, process, up
 from . import node as nodes
 from .errors import LabError
 from .layout import Lab, load
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.verb == "console":
         _console(lab, options.instance)
     else:
-        print({"host": _host, "control": _control, "agent": _agent, "libvirtd": _libvirtd}[options.verb](lab, options))
+        print({"host": _host, "control": _control, "agent": _agent, "libvirtd": _libvirtd, "ceph": _ceph}[options.verb](lab, options))
     return 0
 
 
@@ -93,6 +94,25 @@ def _libvirtd(lab: Lab, options: argparse.Namespace) -> str:
     host.start_libvirtd(lab, one)
     host.wait_for_libvirt(lab, one)
     return f"{one.name}: libvirtd answers"
+
+
+def _ceph(lab: Lab, options: argparse.Namespace) -> str:
+    name = options.daemon
+    if name not in ["mon.a", "mgr.x", *(f"osd.{osd}" for osd in range(lab.osds))]:
+        raise LabError(f"this lab has no {name}")
+    pid_file = lab.pid_file(f"ceph-{name}")
+    if options.action == "kill":
+        return f"{name} was killed" if process.end(pid_file, signal.SIGKILL) else f"{name} was dead already"
+    if options.action == "start":
+        if process.read_pid(pid_file) is not None:
+            return f"{name} is running already"
+        ceph.start_daemon(lab, *name.split("."))
+        return f"{name} is started"
+    pid = process.read_pid(pid_file)
+    if pid is None:
+        raise LabError(f"{name} is dead")
+    os.kill(pid, signal.SIGSTOP if options.action == "freeze" else signal.SIGCONT)
+    return f"{name} {'is frozen' if options.action == 'freeze' else 'goes on'}"
 
 
 def _console(lab: Lab, instance: str) -> None:

@@ -172,12 +172,7 @@ async fn choose(
     let candidates = control.database().candidates().await?;
     let hosts: Vec<HostView<'_>> =
         candidates.iter().map(|candidate| HostView { host: &candidate.host, usage: candidate.usage }).collect();
-    let world = World {
-        hosts: &hosts,
-        now: control.now(),
-        down_after: control.settings().host_down_after(),
-        pool,
-    };
+    let world = World { hosts: &hosts, now: control.now(), down_after: control.settings().host_down_after(), pool };
     let choice = cuttle_scheduler::choose(&world, &cuttle_scheduler::Request { flavor, disk_bytes, excluded });
     let best = choice.ranked.first().and_then(|best| candidates.iter().find(|candidate| candidate.host.id == best.host_id));
     Ok(best.map(|candidate| candidate.host.clone()).ok_or_else(|| choice.refusal()))

@@ -64,7 +64,9 @@ impl HealthCheck {
             }
             "PG_DEGRADED" | "PG_DEGRADED_FULL" => "still works with fewer replicas; Ceph is making new ones",
             "SLOW_OPS" => "storage is slow; operations are tried again. Look at the OSDs that are named and at their network",
-            "OSDMAP_FLAGS" => "an operator has set these flags; 'ceph osd unset <flag>' takes one back. With pauserd or pausewr disks wait",
+            "OSDMAP_FLAGS" => {
+                "an operator has set these flags; 'ceph osd unset <flag>' takes one back. With pauserd or pausewr disks wait"
+            }
             "POOL_APP_NOT_ENABLED" => "'cuttle-api init' sets the use of its pools",
             "MON_CLOCK_SKEW" => "set the monitors' clocks by NTP: with too much skew they lose their quorum",
             _ => return None,
@@ -123,7 +125,8 @@ impl Cluster {
         self.call(Attempt::on_cluster("read the cluster's health", Effect::Read), |inner, attempt| {
             let health = json!({"prefix": "health", "detail": "detail", "format": "json"});
             let health: RawHealth = monitor::query(inner, attempt, &health, Answer::Plain)?;
-            let status: RawStatus = monitor::query(inner, attempt, &json!({"prefix": "status", "format": "json"}), Answer::Plain)?;
+            let status: RawStatus =
+                monitor::query(inner, attempt, &json!({"prefix": "status", "format": "json"}), Answer::Plain)?;
             Ok(health_of(health, &status))
         })
         .await

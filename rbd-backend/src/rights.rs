@@ -22,9 +22,16 @@ pub enum Right {
 /// Something that we may not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MissingRight {
-    Pool { client: String, pool: String, right: Right },
+    Pool {
+        client: String,
+        pool: String,
+        right: Right,
+    },
     /// A command on the monitors.
-    Command { client: String, command: String },
+    Command {
+        client: String,
+        command: String,
+    },
 }
 
 impl MissingRight {
@@ -123,8 +130,7 @@ mod tests {
 
     #[test]
     fn says_who_lacks_what_and_how_to_give_it() {
-        let right =
-            MissingRight::Pool { client: "client.cuttle".into(), pool: "vms".into(), right: Right::Write };
+        let right = MissingRight::Pool { client: "client.cuttle".into(), pool: "vms".into(), right: Right::Write };
         assert_eq!(right.to_string(), "client.cuttle is not permitted to write to pool vms");
         assert!(right.remedy().starts_with("add 'profile rbd pool=vms' to the osd caps of client.cuttle"));
         let command = MissingRight::Command { client: "client.cuttle".into(), command: "auth rm".into() };

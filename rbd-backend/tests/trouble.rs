@@ -124,10 +124,9 @@ async fn one_osd_may_be_lost_and_two_make_calls_wait() {
     ceph_process("kill", "osd.2");
     let third = Undone(|| ceph_process("start", "osd.2"));
     own.pool.create_clone(plan(&own.pool, "one-lost")).await.unwrap();
-    let health = eventually("an OSD is down", || async {
-        cluster.health().await.ok().filter(|health| health.osds_up < health.osds)
-    })
-    .await;
+    let health =
+        eventually("an OSD is down", || async { cluster.health().await.ok().filter(|health| health.osds_up < health.osds) })
+            .await;
     assert!(health.severity > Severity::Ok && health.checks.iter().any(|check| check.code == "OSD_DOWN"), "{health:?}");
     own.pool.create_image("still", SIZE, &Metadata::new()).await.unwrap();
 

@@ -60,9 +60,7 @@ impl OmapList {
             let (mut key, mut value) = (ptr::null_mut::<c_char>(), ptr::null_mut::<c_char>());
             let (mut key_length, mut value_length) = (0, 0);
             // SAFETY: a list that its operation has filled, and places for the answer.
-            check(unsafe {
-                raw::rados_omap_get_next2(self.0, &mut key, &mut value, &mut key_length, &mut value_length)
-            })?;
+            check(unsafe { raw::rados_omap_get_next2(self.0, &mut key, &mut value, &mut key_length, &mut value_length) })?;
             if key.is_null() {
                 return Ok(entries);
             }

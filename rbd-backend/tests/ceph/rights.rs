@@ -1,9 +1,7 @@
 //! Rights that are missing are named, with what gives them; and finding that out changes nothing.
 
 use crate::support::{POOL, conf, metadata, unique, with_place};
-use cuttle_rbd_backend::{
-    Class, ClientCaps, ClonePlan, Cluster, ClusterConfig, KeySource, Limits, MissingRight, Reason, Right,
-};
+use cuttle_rbd_backend::{Class, ClientCaps, ClonePlan, Cluster, ClusterConfig, KeySource, Limits, MissingRight, Reason, Right};
 
 /// What a deployment gives the control plane.
 const CAPS: &str = include_str!("../../../ansible/roles/control/files/ceph-caps.json");

@@ -4,7 +4,8 @@ use std::process::Command;
 
 /// Does something to one of Ceph's processes: `kill`, `start`, `freeze`, `thaw`.
 pub fn ceph_process(action: &str, daemon: &str) {
-    let variable = |name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: start a lab, then eval \"$(./lab env)\""));
+    let variable =
+        |name| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: start a lab, then eval \"$(./lab env)\""));
     let output = Command::new(variable("CUTTLE_LAB"))
         .args(["--name", &variable("CUTTLE_LAB_NAME"), "ceph", action, daemon])
         .output()

@@ -10,6 +10,7 @@ pub mod look;
 pub mod read_console;
 pub mod resume;
 pub mod stop;
+pub mod take_inventory;
 
 use cuttle_compute_protocol::{Action, Command, Outcome, Refusal};
 use cuttle_model::ids::{Epoch, InstanceId};
@@ -69,6 +70,7 @@ pub async fn carry_out(context: &Context, command: &Command) -> Outcome {
         Action::ResumeGuest => resume::run(context, instance, epoch).await,
         Action::StopGuest { mode } => stop::run(context, instance, epoch, *mode).await,
         Action::ReadConsole { max_bytes } => read_console::run(context, instance, *max_bytes).await,
+        Action::TakeInventory => take_inventory::run(context).await,
         Action::ForgetGuest => forget::run(context, instance, epoch).await,
     };
     done.unwrap_or_else(Outcome::from)

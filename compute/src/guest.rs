@@ -168,6 +168,9 @@ fn log_outcome(command: &Command, outcome: &Outcome) {
     match outcome {
         Outcome::Guest { power } => tracing::info!(command = %id, %instance, %epoch, action, power = power.as_str(), "done"),
         Outcome::Gone => tracing::info!(command = %id, %instance, %epoch, action, "done: no process of the guest exists"),
+        Outcome::Inventory { inventory } => {
+            tracing::debug!(command = %id, guests = inventory.guests.len(), secrets = inventory.secrets.len(), "inventory taken");
+        }
         Outcome::Console { text } => tracing::debug!(command = %id, %instance, bytes = text.len(), "console read"),
         Outcome::Refused { refusal } => tracing::warn!(command = %id, %instance, %epoch, action, ?refusal, "refused"),
         Outcome::Failed { message, retry } => {

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use cuttle_compute_protocol::HeldSecret;
 use cuttle_model::ids::{Epoch, InstanceId};
 use cuttle_model::instance::PowerState;
 use tokio::sync::mpsc;
@@ -30,6 +31,11 @@ pub trait Hypervisor: Send + Sync {
 
     /// Makes sure that the hypervisor holds this key under this UUID, whatever it held before.
     async fn assert_secret(&self, secret: &CephSecret) -> Result<(), HypervisorError>;
+
+    /// The secrets of Ceph's kind that it holds, without their keys. One that keeps none has none.
+    async fn ceph_secrets(&self) -> Result<Vec<HeldSecret>, HypervisorError> {
+        Ok(Vec::new())
+    }
 
     /// Creates a guest, paused. There must be none of that instance.
     async fn create(&self, blueprint: &Blueprint) -> Result<(), HypervisorError>;

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use cuttle_compute_protocol::HeldSecret;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::PowerState;
 use tokio::sync::{mpsc, watch};
@@ -158,6 +159,10 @@ impl Hypervisor for Libvirt {
             secret::Healed::Foreign => tracing::warn!(%uuid, client, "another secret was in the place of ours and was replaced"),
         }
         Ok(())
+    }
+
+    async fn ceph_secrets(&self) -> Result<Vec<HeldSecret>, HypervisorError> {
+        self.control.call("list libvirt's secrets", self.deadlines.call, secret::list).await
     }
 
     async fn create(&self, blueprint: &Blueprint) -> Result<(), HypervisorError> {

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use cuttle_compute_protocol::{CephIdentity, secret_uuid};
+use cuttle_compute_protocol::{CephIdentity, secret_usage, secret_uuid};
 use secrecy::{ExposeSecret, SecretSlice};
 use uuid::Uuid;
 
@@ -33,7 +33,7 @@ impl CephSecret {
         let key = STANDARD.decode(identity.key.trim()).map_err(bad)?;
         Ok(Self {
             uuid: secret_uuid(fsid, &identity.client),
-            usage: format!("cuttle/{fsid}/{}", identity.client),
+            usage: secret_usage(fsid, &identity.client),
             client: identity.client.clone(),
             key: key.into(),
         })

@@ -33,6 +33,7 @@ mod migration;
 mod operations;
 mod postgres;
 mod quotas;
+mod reconciliation;
 mod sqlite;
 mod statistics;
 mod user_data;
@@ -62,6 +63,8 @@ pub use quotas::{InstanceUsage, Limits, QuotaScope, Quotas};
 pub use statistics::{Count, PoolUse, Statistics};
 pub use user_data::UserData;
 
+pub use reconciliation::{OddClaim, OverdueCommand, Reconciliation};
+
 /// What is done by a database call that cannot be done now.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -83,6 +86,7 @@ pub trait Store:
     + ApplicationCredentials
     + Statistics
     + Events
+    + Reconciliation
     + Schema
     + Send
     + Sync

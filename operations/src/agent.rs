@@ -71,8 +71,8 @@ pub(crate) async fn ask_in_step(
         )),
         Some(Outcome::Failed { message, retry: true }) => Err(StepError::retry(FaultKind::Hypervisor, message)),
         Some(Outcome::Failed { message, retry: false }) => Err(StepError::failed(FaultKind::Hypervisor, message)),
-        Some(Outcome::Console { .. }) => {
-            Err(StepError::failed(FaultKind::Internal, format!("the host's agent answered '{name}' with a console")))
+        Some(Outcome::Console { .. } | Outcome::Inventory { .. }) => {
+            Err(StepError::failed(FaultKind::Internal, format!("the host's agent answered '{name}' with something else")))
         }
     }
 }

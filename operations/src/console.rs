@@ -25,7 +25,7 @@ pub async fn read(control: &Control, instance: &Instance, max_bytes: u64) -> Res
     match ask(control, host, &command, PATIENCE).await? {
         Some(Outcome::Console { text }) => Ok(text),
         Some(Outcome::Failed { message, .. }) => Err(RequestError::HostFailed(message)),
-        Some(Outcome::Refused { .. } | Outcome::Gone | Outcome::Guest { .. }) => Ok(String::new()),
+        Some(Outcome::Refused { .. } | Outcome::Inventory { .. } | Outcome::Gone | Outcome::Guest { .. }) => Ok(String::new()),
         None => Err(RequestError::HostSilent),
     }
 }

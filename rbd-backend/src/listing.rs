@@ -121,7 +121,7 @@ mod tests {
     fn directory_entries_are_read_and_names_left_out() {
         let image = entry("id_10ab", b"\x06\0\0\0a_disk").unwrap();
         assert_eq!((image.id.as_str(), image.name.as_str()), ("10ab", "a_disk"));
-        assert_eq!(entry("name_a_disk", b"\x04\0\0\010ab"), None);
+        assert_eq!(entry("name_a_disk", b"\x04\0\0\x0010ab"), None);
         assert_eq!(entry("id_10ab", b"\x09\0\0\0cut"), None);
     }
 

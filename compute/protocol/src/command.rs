@@ -6,6 +6,7 @@ use cuttle_model::instance::PowerState;
 use serde::{Deserialize, Serialize};
 
 use crate::guest::GuestSpec;
+use crate::inventory::Inventory;
 
 /// One thing that an agent shall do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub enum Action {
         /// How many bytes at the most.
         max_bytes: u64,
     },
+    /// Say what is on this host: every guest, and every secret of Ceph's kind in libvirt. It is about no instance; nothing is
+    /// changed.
+    TakeInventory,
     /// The instance was deleted: stop it at once and remove what the host keeps of it (its console's
     /// log, its directory). Never its disk.
     ForgetGuest,
@@ -53,6 +57,7 @@ impl Action {
             Self::ResumeGuest => "resume_guest",
             Self::StopGuest { .. } => "stop_guest",
             Self::ReadConsole { .. } => "read_console",
+            Self::TakeInventory => "take_inventory",
             Self::ForgetGuest => "forget_guest",
         }
     }
@@ -90,6 +95,8 @@ pub enum Outcome {
     Gone,
     /// The console's last bytes, as text.
     Console { text: String },
+    /// What is on the host.
+    Inventory { inventory: Box<Inventory> },
     /// It was not done and nothing was changed.
     Refused { refusal: Refusal },
     /// It went wrong. Asking again may help if `retry` says so. Whether something was changed is

@@ -12,16 +12,18 @@
 
 mod command;
 mod guest;
+mod inventory;
 mod liveness;
 
 pub use command::{Action, Command, Outcome, Refusal, Report, ShutdownMode};
 pub use guest::{CephConnection, GuestDisk, GuestSpec, MonitorAddress};
+pub use inventory::{HeldSecret, Inventory};
 pub use liveness::{Beat, BeatAnswer, CephIdentity, GuestState, Hello, Welcome};
 
 use uuid::Uuid;
 
 /// The protocol's version; agent and control plane refuse to talk when theirs differ.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Paths on the agents' listener.
 pub mod path {
@@ -43,9 +45,32 @@ pub fn secret_uuid(cluster_fsid: Uuid, ceph_client: &str) -> Uuid {
     Uuid::new_v5(&cluster_fsid, ceph_client.as_bytes())
 }
 
+/// What libvirt calls the usage of that secret: unique among all secrets of a host, and ours by its first word.
+pub fn secret_usage(cluster_fsid: Uuid, ceph_client: &str) -> String {
+    format!("{SECRET_USAGE}/{cluster_fsid}/{ceph_client}")
+}
+
+/// Cluster and client of a secret with this usage; `None` for one that is not ours.
+pub fn secret_of_usage(usage: &str) -> Option<(Uuid, &str)> {
+    let (fsid, client) = usage.strip_prefix(SECRET_USAGE)?.strip_prefix('/')?.split_once('/')?;
+    Some((fsid.parse().ok()?, client))
+}
+
+const SECRET_USAGE: &str = "cuttle";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_of_ours_is_known_by_its_usage() {
+        let fsid = Uuid::from_u128(7);
+        let usage = secret_usage(fsid, "client.cuttle.host1.1");
+        assert_eq!(secret_of_usage(&usage), Some((fsid, "client.cuttle.host1.1")));
+        for foreign in ["", "client.nova secret", "cuttle/x/client.cuttle.host1.1", "cuttles/a/b", "cuttle"] {
+            assert_eq!(secret_of_usage(foreign), None, "{foreign}");
+        }
+    }
 
     #[test]
     fn the_secret_depends_on_cluster_and_client_and_on_nothing_else() {

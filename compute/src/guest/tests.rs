@@ -308,3 +308,17 @@ async fn a_forgotten_instance_leaves_nothing_but_the_promise() {
     assert!(matches!(outcomes[3], Outcome::Refused { .. }));
     assert!(!log.exists() && bench.fake.guests.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn an_inventory_names_every_guest_and_disturbs_none() {
+    let bench = bench(Fake::default());
+    bench.fake.set(instance(1), Epoch(3), PowerState::Running);
+    bench.fake.set(instance(2), Epoch(1), PowerState::Paused);
+    bench.guests.command(command(instance(9), 0, Action::TakeInventory));
+    let outcome = bench.outcomes(1).await.remove(0);
+    let Outcome::Inventory { inventory } = outcome else { panic!("{outcome:?}") };
+    let mut guests: Vec<_> = inventory.guests.iter().map(|guest| (guest.instance_id, guest.epoch, guest.power)).collect();
+    guests.sort_by_key(|(instance, ..)| *instance);
+    assert_eq!(guests, [(instance(1), Epoch(3), PowerState::Running), (instance(2), Epoch(1), PowerState::Paused)]);
+    assert!(bench.calls(instance(1)).is_empty() && bench.guests.context().outbox.guests().is_empty());
+}

@@ -8,6 +8,7 @@
 
 use std::ffi::CStr;
 
+use cuttle_compute_protocol::HeldSecret;
 use virt_sys as sys;
 
 use super::connection::{Connection, owned, text};
@@ -61,6 +62,36 @@ pub fn assert(connection: &Connection, secret: &CephSecret) -> Result<Healed, Li
         0 => Ok(healed),
         _ => Err(LibvirtError::last(format!("set the key of {} in libvirt's secret {}", secret.client, secret.uuid))),
     }
+}
+
+/// The secrets of Ceph's kind, without what they hide.
+pub fn list(connection: &Connection) -> Result<Vec<HeldSecret>, LibvirtError> {
+    let mut listed: *mut sys::virSecretPtr = std::ptr::null_mut();
+    // SAFETY: the connection is valid during the call; libvirt stores an array that is ours, with its length as the answer.
+    let count = unsafe { sys::virConnectListAllSecrets(connection.raw(), &mut listed, 0) };
+    let Ok(count) = usize::try_from(count) else {
+        return Err(LibvirtError::last("list libvirt's secrets".to_owned()));
+    };
+    // SAFETY: so many references are in the array, and each is ours.
+    let secrets: Vec<Secret> = (0..count).map(|index| Secret { raw: unsafe { *listed.add(index) } }).collect();
+    // SAFETY: allocated by libvirt with malloc, freed once; what it named is owned by `secrets`.
+    unsafe { libc::free(listed.cast()) };
+    Ok(secrets.iter().filter_map(held).collect())
+}
+
+fn held(secret: &Secret) -> Option<HeldSecret> {
+    let mut uuid = [0u8; 16];
+    // SAFETY: the secret is valid; libvirt writes 16 bytes; the usage's text belongs to the secret and is copied at once.
+    let usage = unsafe {
+        if sys::virSecretGetUsageType(secret.raw).unsigned_abs() != sys::VIR_SECRET_USAGE_TYPE_CEPH
+            || sys::virSecretGetUUID(secret.raw, uuid.as_mut_ptr()) != 0
+        {
+            return None;
+        }
+        let usage = sys::virSecretGetUsageID(secret.raw);
+        if usage.is_null() { String::new() } else { CStr::from_ptr(usage).to_string_lossy().into_owned() }
+    };
+    Some(HeldSecret { uuid: uuid::Uuid::from_bytes(uuid), usage })
 }
 
 fn lookup(connection: &Connection, secret: &CephSecret) -> Result<Option<Secret>, LibvirtError> {

@@ -16,6 +16,13 @@ use crate::clients::Clients;
 
 const TABLE: &str = "disk_clients";
 
+macro_rules! client_columns {
+    () => {
+        "instance_id, epoch, host_id, pool, image_id, address, recorded_at"
+    };
+}
+pub(super) use client_columns;
+
 #[async_trait]
 impl Clients for Handle {
     async fn begin_epoch(&self, instance: InstanceId, expected: Epoch, host: HostId) -> Result<Option<Epoch>> {
@@ -67,8 +74,11 @@ impl Clients for Handle {
     }
 
     async fn open_clients(&self, instance: InstanceId) -> Result<Vec<DiskClient>> {
-        const OPEN: &str = "SELECT instance_id, epoch, host_id, pool, image_id, address, recorded_at FROM disk_clients \
-             WHERE instance_id = $1 AND closed_at IS NULL ORDER BY epoch, pool, image_id, address";
+        const OPEN: &str = concat!(
+            "SELECT ",
+            client_columns!(),
+            " FROM disk_clients WHERE instance_id = $1 AND closed_at IS NULL ORDER BY epoch, pool, image_id, address"
+        );
         attempt("list an instance's clients", || async move {
             let rows = sqlx::query(OPEN).bind(instance.to_string()).fetch_all(self.reader()).await?;
             rows.iter().map(read).collect()
@@ -105,7 +115,7 @@ fn record(clients: &[DiskClient]) -> QueryBuilder<super::Db> {
     sql
 }
 
-fn read(row: &Row) -> Attempt<DiskClient> {
+pub(super) fn read(row: &Row) -> Attempt<DiskClient> {
     let columns = Columns::new(TABLE, "instance_id", row);
     Ok(DiskClient {
         instance_id: columns.parsed("instance_id")?,

@@ -123,7 +123,7 @@ pub(super) fn tag_line(tag: &str) -> Attempt<String> {
     serde_json::to_string(tag).map(|text| format!("\n{text}\n")).map_err(|_| Failure::BadValue { table: TABLE, column: "tags" })
 }
 
-fn read(row: &Row) -> Attempt<Image> {
+pub(super) fn read(row: &Row) -> Attempt<Image> {
     let columns = Columns::new(TABLE, "id", row);
     Ok(Image {
         id: columns.parsed("id")?,

@@ -184,7 +184,7 @@ fn bound(statement: &'static str, instance: &Instance) -> Attempt<Query<'static>
         .bind(i64::from(instance.config_drive)))
 }
 
-fn read(row: &Row) -> Attempt<Instance> {
+pub(super) fn read(row: &Row) -> Attempt<Instance> {
     let columns = Columns::new(TABLE, "id", row);
     let state_name = |word: &str| StateName::ALL.into_iter().find(|name| name.as_str() == word);
     let epoch = |columns: &Columns<'_>, column| columns.integer(column).map(cuttle_model::ids::Epoch);

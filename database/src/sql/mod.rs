@@ -34,6 +34,7 @@ mod operation_list;
 mod operations;
 mod page;
 mod quotas;
+mod reconciliation;
 mod row;
 mod statistics;
 mod subject;

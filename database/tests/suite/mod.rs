@@ -16,6 +16,7 @@ mod leases;
 mod operation_lists;
 mod operations;
 mod quotas;
+mod reconciliation;
 mod round_trips;
 mod schema;
 mod statistics;

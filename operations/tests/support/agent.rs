@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use cuttle_compute_protocol::{Action, Command, Outcome, Refusal, Report};
+use cuttle_compute_protocol::{Action, Command, GuestState, HeldSecret, Inventory, Outcome, Refusal, Report};
 use cuttle_database::Database;
 use cuttle_model::clock::{Clock, SystemClock};
 use cuttle_model::ids::{CommandId, Epoch, HostId, InstanceId};
@@ -36,6 +36,7 @@ struct Inner {
     silenced: Mutex<HashSet<CommandId>>,
     guests: tokio::sync::Mutex<HashMap<InstanceId, Guest>>,
     arrived: Notify,
+    secrets: Mutex<Vec<HeldSecret>>,
 }
 
 struct Guest {
@@ -157,6 +158,13 @@ impl Agent {
                     }
                 }
                 Outcome::Gone
+            }
+            Action::TakeInventory => {
+                let live = guests.iter().filter(|(_, guest)| guest.power != PowerState::Shutdown);
+                let state =
+                    |(id, guest): (&InstanceId, &Guest)| GuestState { instance_id: *id, epoch: guest.epoch, power: guest.power };
+                let inventory = Inventory { guests: live.map(state).collect(), secrets: self.0.secrets.lock().unwrap().clone() };
+                Outcome::Inventory { inventory: Box::new(inventory) }
             }
             Action::ReadConsole { .. } => Outcome::Console { text: "console".into() },
         }

@@ -65,6 +65,10 @@ pub struct Agents {
     pub tls_directory: PathBuf,
     /// DNS names and addresses by which agents reach this node: in its certificate.
     pub names: Vec<String>,
+    /// How long a token that `host add` printed can be used.
+    pub join_token_lifetime_seconds: u64,
+    /// How long a host's certificate lasts; it is renewed when a third of that is left.
+    pub certificate_lifetime_seconds: u64,
 }
 
 /// Where everything is kept.
@@ -170,6 +174,8 @@ impl Default for Agents {
             listen: SocketAddr::from(([0, 0, 0, 0], 8775)),
             tls_directory: "/var/lib/cuttle/tls".into(),
             names: vec!["localhost".into(), "127.0.0.1".into()],
+            join_token_lifetime_seconds: 3600,
+            certificate_lifetime_seconds: 90 * 86_400,
         }
     }
 }

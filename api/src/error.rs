@@ -14,9 +14,11 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cuttle_model::ids::RequestId;
+use cuttle_operations::join::JoinRefusal;
 use cuttle_operations::{HostError, ImportError, RequestError};
 use serde_json::{Value, json};
 
+use crate::authority::SignError;
 use crate::web::address::Address;
 use crate::web::routes::Service;
 
@@ -134,6 +136,25 @@ impl From<ImportError> for ApiError {
             ImportError::TooLarge { limit } => Self::TooLarge { limit },
             ImportError::Storage(_) => Self::Unavailable { what: "The storage", source: Box::new(error) },
             ImportError::Database(_) => Self::Unavailable { what: "The database", source: Box::new(error) },
+        }
+    }
+}
+
+impl From<JoinRefusal> for ApiError {
+    fn from(error: JoinRefusal) -> Self {
+        match error {
+            JoinRefusal::Protocol { .. } => Self::BadRequest(sentence(&error)),
+            JoinRefusal::Database(error) => error.into(),
+            _ => Self::Forbidden(sentence(&error)),
+        }
+    }
+}
+
+impl From<SignError> for ApiError {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::Request(_) => Self::BadRequest(sentence(&error)),
+            SignError::Sign(_) => Self::Internal(Box::new(error)),
         }
     }
 }

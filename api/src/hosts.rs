@@ -1,52 +1,51 @@
-//! `cuttle-api host add`: a host may join.
+//! `cuttle-api host …`: what must work on a control node though the API does not run.
 //!
-//! The host's cephx identity is made at its agent's first hello, so this needs the database alone.
+//! The host's cephx identity is made at its agent's first hello, so this needs the database and the
+//! authority's key alone.
 
-use cuttle_database::Inserted;
-use cuttle_model::clock::{Clock, SystemClock};
-use cuttle_model::host::{Administrative, Host, HostName};
-use cuttle_model::ids::{HostId, RandomIds};
-use secrecy::{ExposeSecret, SecretString};
+use cuttle_compute_protocol::JoinToken;
+use cuttle_model::clock::SystemClock;
+use cuttle_model::host::HostName;
+use cuttle_model::ids::RandomIds;
+use cuttle_operations::HostError;
+use cuttle_operations::join::Registry;
 
+use crate::authority::{Authority, AuthorityError};
 use crate::config::Config;
 use crate::serve::{StartError, connect_database};
-use crate::web::caller::token_sha256;
 
-/// Why the host was not added.
+/// Why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum AddError {
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     #[error("the database's schema could not be brought up to date")]
     Schema(#[source] cuttle_database::Error),
-    #[error("the host {0} could not be recorded")]
-    Record(HostName, #[source] cuttle_database::Error),
-    #[error("a host named {0} exists")]
-    Exists(HostName),
+    #[error(transparent)]
+    Host(#[from] HostError),
 }
 
-/// Adds a host and answers its token, of which only the SHA-256 is kept.
-pub async fn add(config: &Config, name: HostName) -> Result<SecretString, AddError> {
+/// Which hosts are given a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// One that is new, or has not joined yet.
+    New,
+    /// One that exists: it joins anew.
+    Known,
+}
+
+/// Makes a token with which the host may join. It is kept nowhere.
+pub async fn token(config: &Config, name: &HostName, which: Which) -> Result<JoinToken, AddError> {
+    let authority = Authority::open(&config.agents)?;
     let database = connect_database(&config.database).await?;
     database.migrate().await.map_err(AddError::Schema)?;
-    let token = SecretString::from(hex(&rand::random::<[u8; 32]>()));
-    let host = Host {
-        id: HostId::new(&RandomIds),
-        name: name.clone(),
-        administrative: Administrative::Enabled,
-        resources: None,
-        boot_id: None,
-        last_seen_at: None,
-        ceph_generation: 1,
-        created_at: SystemClock.now(),
+    let registry = Registry { database: &database, clock: &SystemClock, ids: &RandomIds };
+    let (sha256, lifetime) = (authority.sha256(), authority.join_token_lifetime);
+    let issued = match which {
+        Which::New => registry.add(name, sha256, lifetime).await?,
+        Which::Known => registry.rejoin(name, sha256, lifetime).await?,
     };
-    let inserted = database.insert_host(&host, &token_sha256(token.expose_secret())).await;
-    match inserted.map_err(|source| AddError::Record(name.clone(), source))? {
-        Inserted::Inserted => Ok(token),
-        Inserted::SameId | Inserted::SameName => Err(AddError::Exists(name)),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(issued.token)
 }

@@ -5,7 +5,7 @@
 //! web/        what every route shares: shapes of errors, tokens, bodies, queries, the route table
 //! identity/   /identity/v3    image/   /image/v2    compute/   /compute/v2.1
 //! operator/   /operator/v1: what OpenStack has no API for
-//! agents/     the hosts' agents: TLS, bearer tokens, a stream of commands
+//! agents/     the hosts' agents: joining, certificates, a stream of commands
 //! init/       what `cuttle-api init` prepares
 //! ```
 //!
@@ -18,6 +18,7 @@
 //! It decides nothing about instances, images or hosts: that is `cuttle-operations`.
 
 pub mod agents;
+pub mod authority;
 pub mod compute;
 pub mod config;
 pub mod error;

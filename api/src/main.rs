@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cuttle_api::config::Config;
+use cuttle_api::hosts::Which;
 use cuttle_api::{error, hosts, init, logging, serve};
 use cuttle_model::host::HostName;
-use secrecy::ExposeSecret;
 
 /// Cuttle's control plane.
 #[derive(Parser)]
@@ -30,13 +30,18 @@ enum Command {
 
 #[derive(Subcommand)]
 enum HostCommand {
-    /// Let a host join; prints its token, and nothing else, on the standard output.
-    Add {
-        #[command(flatten)]
-        file: ConfigFile,
-        /// The host's name: lower-case letters, digits, dots and dashes.
-        name: HostName,
-    },
+    /// Let a new host join; prints a token that works once, and nothing else, on the standard output.
+    Add(HostArguments),
+    /// Let a host join anew: its token locks the host's certificates out as soon as it is used.
+    Rejoin(HostArguments),
+}
+
+#[derive(clap::Args)]
+struct HostArguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// The host's name: lower-case letters, digits, dots and dashes.
+    name: HostName,
 }
 
 #[derive(clap::Args)]
@@ -58,7 +63,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     let file = match &command {
-        Command::Serve(file) | Command::Init(file) | Command::Host(HostCommand::Add { file, .. }) => file,
+        Command::Serve(file)
+        | Command::Init(file)
+        | Command::Host(HostCommand::Add(HostArguments { file, .. }) | HostCommand::Rejoin(HostArguments { file, .. })) => file,
     };
     let config = Config::read(&file.config)?;
     logging::start(&config.log);
@@ -67,9 +74,11 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         match command {
             Command::Serve(_) => serve::run(config).await?,
             Command::Init(_) => init::run(&config).await?,
-            Command::Host(HostCommand::Add { name, .. }) => {
-                let token = hosts::add(&config, name).await?;
-                println!("{}", token.expose_secret());
+            Command::Host(HostCommand::Add(HostArguments { name, .. })) => {
+                println!("{}", hosts::token(&config, &name, Which::New).await?.expose());
+            }
+            Command::Host(HostCommand::Rejoin(HostArguments { name, .. })) => {
+                println!("{}", hosts::token(&config, &name, Which::Known).await?.expose());
             }
         }
         Ok(())

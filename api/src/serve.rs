@@ -20,7 +20,9 @@ use cuttle_rbd_backend::{Cluster, ClusterConfig, KeySource, Limits};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::agents::peer::PeerAcceptor;
 use crate::agents::tls::{self, TlsError};
+use crate::authority::{Authority, AuthorityError};
 use crate::config::{self, Config};
 use crate::identity::passwords::Passwords;
 use crate::init::admin::read_password;
@@ -52,6 +54,8 @@ pub enum StartError {
     },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     #[error("cannot listen on {address}")]
     Listen {
         address: SocketAddr,
@@ -96,8 +100,9 @@ pub async fn connect_ceph(config: &config::Ceph) -> Result<Cluster, StartError> 
 pub async fn run(config: Config) -> Result<(), StartError> {
     let recorder = observability::metrics::install()?;
     let tls = RustlsConfig::from_config(tls::server_config(&config.agents.tls_directory)?);
+    let authority = Authority::open(&config.agents)?;
     let (database, ceph) = tokio::try_join!(connect_database(&config.database), connect_ceph(&config.ceph))?;
-    let state = state(&config, database, ceph);
+    let state = state(&config, database, ceph, authority);
     let stopping = state.shared.stopping.clone();
     let public_listener = listen(config.public.listen)?;
     let agents_listener = listen(config.agents.listen)?;
@@ -125,7 +130,8 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let public_service = public::router(state.clone(), readiness.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let agents_service = agents::router(state).into_make_service();
     let public_server = axum_server::from_tcp(public_listener).map_err(on_public)?.handle(public_handle.clone());
-    let agents_server = axum_server::from_tcp_rustls(agents_listener, tls).map_err(on_agents)?.handle(agents_handle.clone());
+    let agents_server =
+        axum_server::from_tcp(agents_listener).map_err(on_agents)?.acceptor(PeerAcceptor::new(tls)).handle(agents_handle.clone());
     let serving =
         tokio::spawn(async move { tokio::try_join!(public_server.serve(public_service), agents_server.serve(agents_service)) });
     tracing::info!(public = %config.public.listen, agents = %config.agents.listen, "serving");
@@ -148,13 +154,14 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-fn state(config: &Config, database: Database, ceph: Cluster) -> Controlled {
+fn state(config: &Config, database: Database, ceph: Cluster, authority: Authority) -> Controlled {
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
     let shared = Shared::new(shared::Parts {
         database: database.clone(),
         clock: clock.clone(),
         ids: ids.clone(),
         passwords: Passwords::new(),
+        authority: Arc::new(authority),
         public_url: config.public.url.clone(),
         region: config.identity.region.clone(),
         token_lifetime: config.identity.token_lifetime(),
@@ -186,6 +193,9 @@ async fn purge_tokens(shared: Shared, stop: CancellationToken) {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "expired tokens were removed"),
             Err(error) => tracing::warn!(%error, "expired tokens could not be removed"),
+        }
+        if let Err(error) = shared.registry().purge().await {
+            tracing::warn!(%error, "hosts' old tokens could not be removed");
         }
     }
 }

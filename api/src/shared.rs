@@ -10,8 +10,10 @@ use cuttle_model::clock::{Clock, Timestamp};
 use cuttle_model::ids::Ids;
 use cuttle_model::quota::Amounts;
 use cuttle_operations::Control;
+use cuttle_operations::join::Registry;
 use tokio_util::sync::CancellationToken;
 
+use crate::authority::Authority;
 use crate::identity::passwords::Passwords;
 use crate::identity::throttle::Throttle;
 use crate::identity::tokens::cache::TokenCache;
@@ -32,6 +34,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     pub passwords: Passwords,
+    /// Signs the certificates of hosts.
+    pub authority: Arc<Authority>,
     /// What catalogs and links say; `None`: what the request was sent to.
     pub public_url: Option<String>,
     pub region: String,
@@ -84,6 +88,11 @@ impl Shared {
     /// Who may guess passwords.
     pub fn throttle(&self) -> &Throttle {
         &self.0.throttle
+    }
+
+    /// What hosts join with.
+    pub fn registry(&self) -> Registry<'_> {
+        Registry { database: &self.database, clock: self.clock.as_ref(), ids: self.ids.as_ref() }
     }
 
     /// The present.

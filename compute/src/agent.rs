@@ -1,6 +1,6 @@
 //! The agent as a whole: what is started, in which order, and how it ends.
 //!
-//! Order matters: libvirt answers before anything is said to the control plane (a hello without the
+//! Order matters: a host that has not joined, and cannot, says so at once. libvirt answers before anything is said to the control plane (a hello without the
 //! guests that run would be a lie), and what runs is known before the first event is looked at, so that
 //! adopting a guest is no news. At the end guests live on.
 
@@ -13,11 +13,12 @@ use cuttle_model::host::VirtType;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::control::{self, Dialer, Introduction, LinkError, Outbox};
+use crate::control::{self, Dialer, Introduction, Outbox};
 use crate::domain_xml::MachineSettings;
 use crate::epochs::Epochs;
 use crate::guest::{Context, Guests, Known, Storage};
 use crate::hypervisor::{Event, Events, Guest, Hypervisor, HypervisorError};
+use crate::join::{JoinError, Joiner};
 use crate::libvirt::{Deadlines, Libvirt};
 use crate::probe::{self, ProbeError};
 use crate::state_dir::StateDir;
@@ -39,7 +40,7 @@ pub enum StartError {
     #[error("cannot read which run of the kernel this is from {path}: {source}")]
     BootId { path: String, source: io::Error },
     #[error(transparent)]
-    Link(#[from] LinkError),
+    Join(#[from] JoinError),
     #[error("cannot start the thread that watches libvirt: {0}")]
     Watch(io::Error),
     #[error(transparent)]
@@ -48,15 +49,21 @@ pub enum StartError {
 
 /// Runs the agent until `stop`.
 pub async fn run(config: Config, clock: Arc<dyn Clock>, stop: CancellationToken) -> Result<(), StartError> {
-    let dialer = Dialer {
-        ca: config.ca.clone(),
-        token_file: config.token_file.clone(),
-        timeout: Duration::from_secs(config.limits.request_timeout_seconds),
-    };
-    dialer.check()?;
     let boot_id = read_boot_id(&config)?;
     let state = StateDir::open(&config.state_dir)
         .map_err(|source| StartError::StateDir { path: config.state_dir.display().to_string(), source })?;
+    let dialer = Dialer { identity: state.identity(), timeout: Duration::from_secs(config.limits.request_timeout_seconds) };
+    let joiner = Joiner {
+        host: &config.host,
+        control: &config.control,
+        token_file: config.token_file.clone(),
+        state: &state,
+        timeout: dialer.timeout,
+    };
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        joined = joiner.obtain() => joined?,
+    };
     let (libvirt, events) = Libvirt::new(&config.libvirt_uri, deadlines(&config)).map_err(StartError::Watch)?;
 
     let prepared = tokio::select! {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::domain_xml::CpuModel;
 
-/// All of it. Only `host`, `control`, `ca` and `token_file` have no default.
+/// All of it. Only `host` and `control` have no default.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -19,9 +19,8 @@ pub struct Config {
     pub host: HostName,
     /// The control nodes' agent listeners, as `https://control1:8775`. They are tried in turn.
     pub control: Vec<String>,
-    /// The certificate of the authority that signed the control nodes' certificates. No other is trusted.
-    pub ca: PathBuf,
-    /// The host's token. Nobody but its owner may read the file.
+    /// Where the token to join with is put, for its owner alone to read. It is removed when the host has joined.
+    #[serde(default = "default_token_file")]
     pub token_file: PathBuf,
     #[serde(default = "default_state_dir")]
     pub state_dir: PathBuf,
@@ -208,6 +207,10 @@ fn default_state_dir() -> PathBuf {
     PathBuf::from("/var/lib/cuttle-compute")
 }
 
+fn default_token_file() -> PathBuf {
+    PathBuf::from("/etc/cuttle/token")
+}
+
 fn default_libvirt_uri() -> String {
     "qemu:///system".to_owned()
 }
@@ -224,7 +227,7 @@ fn default_boot_id_file() -> PathBuf {
 mod tests {
     use super::*;
 
-    const LEAST: &str = "host = 'host1'\ncontrol = ['https://c:8775']\nca = '/ca.pem'\ntoken_file = '/token'\n";
+    const LEAST: &str = "host = 'host1'\ncontrol = ['https://c:8775']\n";
 
     fn read(text: &str) -> Result<Config, ConfigError> {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn four_keys_are_enough() {
+    fn two_keys_are_enough() {
         let config = read(LEAST).unwrap();
         assert_eq!(config.virt_type, VirtTypeSetting::Auto);
         assert_eq!(config.libvirt_uri, "qemu:///system");
@@ -243,6 +246,7 @@ mod tests {
     fn what_is_not_known_or_makes_no_sense_is_refused_by_name() {
         for (text, named) in [
             ("tokenfile = '/x'\n", "tokenfile"),
+            ("ca = '/ca.pem'\n", "ca"),
             ("[limits]\ncall_timeout = 3\n", "call_timeout"),
             ("[limits]\ncall_timeout_seconds = 0\n", "call_timeout_seconds"),
             ("[resources]\ncpu_ratio = -1.0\n", "cpu_ratio"),

@@ -8,22 +8,25 @@
 //!    └── backoff ◄── whichever of these fails first
 //! ```
 //! Always true: the agent dials, nobody dials it; a report leaves the outbox only when the control
-//! plane has taken it; the host's token and key appear in no error and no log.
+//! plane has taken it; the host's keys appear in no error and no log.
 
 mod backoff;
 mod dial;
 mod lines;
 mod outbox;
+mod renewal;
 mod session;
+mod tls;
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::guest::Guests;
-use backoff::Backoff;
-pub use dial::{Dialer, LinkError};
+pub use backoff::{Backoff, chance};
+pub use dial::{Dialer, LinkError, dial_to_join};
 pub use outbox::Outbox;
+use renewal::Renewal;
 pub use session::Introduction;
 use session::{Session, SessionEnd};
 
@@ -38,8 +41,9 @@ pub async fn run(
     let mut backoff = Backoff::default();
     for url in control.iter().cycle() {
         let talk = async {
-            let link = dialer.dial(url).await.map_err(SessionEnd::Link)?;
-            Session::new(link, guests.clone(), Arc::clone(introduction)).run(&mut backoff).await
+            let (link, identity) = dialer.dial(url).await.map_err(SessionEnd::Link)?;
+            let renewal = Renewal::new(identity, dialer.identity.clone());
+            Session::new(link, renewal, guests.clone(), Arc::clone(introduction)).run(&mut backoff).await
         };
         let end = tokio::select! {
             () = stop.cancelled() => return,
@@ -48,7 +52,7 @@ pub async fn run(
         if let Err(end) = end {
             tracing::warn!(url, %end, "not connected to the control plane");
         }
-        let pause = backoff.next(backoff::chance());
+        let pause = backoff.next(chance());
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}

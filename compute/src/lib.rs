@@ -9,7 +9,7 @@
 //! - A guest is created paused, of a transient domain, and runs only when the control plane says so.
 //! - No command of an epoch that was stopped here, or is older than the newest seen, starts anything.
 //! - "Gone" is said only when no process of the guest exists.
-//! - The host's key is in memory and in libvirt's private secret, nowhere else.
+//! - The host's cephx key is in memory and in libvirt's private secret, nowhere else.
 //!
 //! It never deletes or changes a disk, never touches a domain that it did not create, and never ends a
 //! guest because it lost the control plane.
@@ -25,6 +25,8 @@ pub mod domain_xml;
 pub mod epochs;
 pub mod guest;
 pub mod hypervisor;
+pub mod identity;
+pub mod join;
 pub mod libvirt;
 pub mod probe;
 pub mod process;

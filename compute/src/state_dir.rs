@@ -5,9 +5,11 @@
 //! <state_dir>/instances/<instance id>/console.log  the serial console, written by virtlogd
 //! <state_dir>/kvm-probe.json                     what the probe found in this run of the kernel
 //! <state_dir>/probe/                             the probe's guest
+//! <state_dir>/identity.json                      the host's key and certificate, for its owner alone
+//! <state_dir>/joining.json                       the key of a host that joins, until it has
 //! ```
-//! Always true: a file of ours is either the old one or the new one, whenever the power fails. No key
-//! is ever written here.
+//! Always true: a file of ours is either the old one or the new one, whenever the power fails. No key of
+//! Ceph's is ever written here.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -67,6 +69,16 @@ impl StateDir {
     /// Where the probe's guest lies.
     pub fn probe(&self) -> PathBuf {
         self.root.join("probe")
+    }
+
+    /// The host's key and certificate.
+    pub fn identity(&self) -> PathBuf {
+        self.root.join("identity.json")
+    }
+
+    /// The key of a host that joins.
+    pub fn joining_key(&self) -> PathBuf {
+        self.root.join("joining.json")
     }
 
     /// What the probe found.

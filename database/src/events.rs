@@ -19,6 +19,8 @@ pub enum Event {
     Progress(OperationId),
     /// This operation was asked to stop.
     Cancelled(OperationId),
+    /// This host may show other certificates, is to use another key, or is gone.
+    Host(HostId),
     /// This operation has ended.
     Ended(OperationId),
     /// This operation may begin: what it waited for has ended.
@@ -48,6 +50,7 @@ impl Event {
             Event::Report(id) => format!("report:{id}"),
             Event::Progress(id) => format!("progress:{id}"),
             Event::Cancelled(id) => format!("cancelled:{id}"),
+            Event::Host(id) => format!("host:{id}"),
             Event::Ended(id) => format!("ended:{id}"),
             Event::Ready(id) => format!("ready:{id}"),
             Event::UserChanged(id) => format!("user:{id}"),
@@ -63,6 +66,7 @@ impl Event {
             ("report", id) => id.parse().ok().map(Event::Report),
             ("progress", id) => id.parse().ok().map(Event::Progress),
             ("cancelled", id) => id.parse().ok().map(Event::Cancelled),
+            ("host", id) => id.parse().ok().map(Event::Host),
             ("ended", id) => id.parse().ok().map(Event::Ended),
             ("ready", id) => id.parse().ok().map(Event::Ready),
             ("user", id) => id.parse().ok().map(Event::UserChanged),
@@ -86,6 +90,7 @@ mod tests {
             Event::Report(command),
             Event::Progress(operation),
             Event::Cancelled(operation),
+            Event::Host(host),
             Event::Ended(operation),
             Event::Ready(operation),
             Event::UserChanged(id.parse().unwrap()),

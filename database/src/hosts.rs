@@ -12,18 +12,12 @@ use crate::flavors::Inserted;
 /// What is known of hosts.
 #[async_trait]
 pub trait Hosts {
-    /// Inserts a host with the SHA-256 of its token.
-    async fn insert_host(&self, host: &Host, token_sha256: &[u8; 32]) -> Result<Inserted>;
-
-    /// Replaces a host's token.
-    async fn set_host_token(&self, host: HostId, token_sha256: &[u8; 32]) -> Result<()>;
+    /// Inserts a host. Its generation is the given one, or follows those of an earlier host of that name.
+    async fn insert_host(&self, host: &Host) -> Result<Inserted>;
 
     async fn get_host(&self, id: HostId) -> Result<Option<Host>>;
 
     async fn find_host(&self, name: &HostName) -> Result<Option<Host>>;
-
-    /// The host whose token has this SHA-256.
-    async fn authenticate_host(&self, token_sha256: &[u8; 32]) -> Result<Option<Host>>;
 
     /// All hosts by name.
     async fn list_hosts(&self) -> Result<Vec<Host>>;

@@ -24,10 +24,12 @@ mod control_nodes;
 mod error;
 mod events;
 mod flavors;
+mod host_keys;
 mod hosts;
 mod identity;
 mod images;
 mod instances;
+mod joins;
 mod keypairs;
 mod migration;
 mod operations;
@@ -49,10 +51,12 @@ pub use control_nodes::ControlNodes;
 pub use error::{Cause, Error};
 pub use events::{Event, Events};
 pub use flavors::{FlavorQuery, Flavors, Inserted};
+pub use host_keys::{Generations, HostKeys, HostRemoval};
 pub use hosts::{Candidate, Hosts};
 pub use identity::{Credentials, Identity, ProjectChange, ProjectDeleted, Updated, UserChange};
 pub use images::{ImageQuery, ImageSort, Images};
 pub use instances::{Insertion, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection, TagQuery};
+pub use joins::{Certificate, JoinToken, Joining, Joins, NewJoinToken};
 pub use keypairs::{KeypairInsertion, Keypairs};
 pub use migration::Schema;
 pub use operations::{
@@ -85,6 +89,8 @@ pub trait Store:
     + Assignments
     + ApplicationCredentials
     + Statistics
+    + HostKeys
+    + Joins
     + Events
     + Reconciliation
     + Schema

@@ -21,6 +21,7 @@ type Script = (i64, &'static str, &'static str);
 pub(crate) const SQLITE: &[Script] = &[
     (1, "initial", include_str!("../migrations/sqlite/0001_initial.sql")),
     (2, "control_nodes", include_str!("../migrations/sqlite/0002_control_nodes.sql")),
+    (3, "join", include_str!("../migrations/sqlite/0003_join.sql")),
     (5, "guests", include_str!("../migrations/sqlite/0005_guests.sql")),
     (6, "compute", include_str!("../migrations/sqlite/0006_compute.sql")),
     (7, "identity", include_str!("../migrations/sqlite/0007_identity.sql")),
@@ -28,6 +29,7 @@ pub(crate) const SQLITE: &[Script] = &[
 pub(crate) const POSTGRES: &[Script] = &[
     (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
     (2, "control_nodes", include_str!("../migrations/postgres/0002_control_nodes.sql")),
+    (3, "join", include_str!("../migrations/postgres/0003_join.sql")),
     (5, "guests", include_str!("../migrations/postgres/0005_guests.sql")),
     (6, "compute", include_str!("../migrations/postgres/0006_compute.sql")),
     (7, "identity", include_str!("../migrations/postgres/0007_identity.sql")),

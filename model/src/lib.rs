@@ -13,6 +13,7 @@ pub mod disk_limits;
 pub mod fault;
 pub mod flavor;
 pub mod host;
+pub mod host_event;
 pub mod identity;
 pub mod ids;
 pub mod image;

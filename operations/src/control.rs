@@ -17,6 +17,7 @@ use crate::config_drive::password::AdminPasswords;
 use crate::engine::Engine;
 use crate::hosts::CephIdentities;
 use crate::image::Uploads;
+use crate::join::Registry;
 use crate::liveness::Beats;
 use crate::{liveness, purge};
 
@@ -169,6 +170,11 @@ impl Control {
 
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// What hosts join with.
+    pub fn registry(&self) -> Registry<'_> {
+        Registry { database: &self.0.database, clock: self.0.clock.as_ref(), ids: self.0.ids.as_ref() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -118,9 +118,9 @@ pub enum HostError {
     /// The agent speaks another version of the protocol.
     #[error("the agent speaks protocol {theirs}, this control node {ours}")]
     Protocol { theirs: u32, ours: u32 },
-    /// The token is another host's.
-    #[error("the token belongs to host {token}, not to {claimed}")]
-    WrongHost { token: HostName, claimed: HostName },
+    /// The certificate is another host's.
+    #[error("the certificate is that of host {certified}, not of {claimed}")]
+    WrongHost { certified: HostName, claimed: HostName },
     /// Ceph failed.
     #[error(transparent)]
     Ceph(#[from] cuttle_rbd_backend::Error),

@@ -1,4 +1,4 @@
-//! Hosts: joining, and what their agents say.
+//! Hosts: what their agents say. How they join is in [`crate::join`].
 //!
 //! Facts are reconciled here: what an agent says of its guests is compared with what is intended, and
 //! the row follows the world. An agent's word counts for the epoch that it names and for no other.
@@ -9,14 +9,13 @@ use std::sync::Mutex;
 use cuttle_compute_protocol::{
     CephConnection, CephIdentity, Command, GuestState, Hello, MonitorAddress, Report, VERSION, Welcome,
 };
-use cuttle_database::{Event, Inserted, InstanceQuery, ReportStored, Written};
-use cuttle_model::host::{Administrative, Host, HostName};
+use cuttle_database::{Event, InstanceQuery, ReportStored, Written};
+use cuttle_model::host::Host;
 use cuttle_model::ids::{CommandId, HostId, InstanceId};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, StateName};
 use cuttle_rbd_backend::ClientCaps;
 use futures::Stream;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::{Control, HostError};
@@ -25,37 +24,13 @@ use crate::{Control, HostError};
 #[derive(Default)]
 pub(crate) struct CephIdentities(Mutex<HashMap<String, SecretString>>);
 
-/// Adds a host, and answers the token with which its agent shows who it is. Only its SHA-256 is kept.
-pub async fn add(control: &Control, name: HostName) -> Result<SecretString, HostError> {
-    let token = SecretString::from(format!("{}{}", control.ids().uuid().simple(), control.ids().uuid().simple()));
-    let host = Host {
-        id: HostId::new(control.ids()),
-        name: name.clone(),
-        administrative: Administrative::Enabled,
-        resources: None,
-        boot_id: None,
-        last_seen_at: None,
-        ceph_generation: 1,
-        created_at: control.now(),
-    };
-    match control.database().insert_host(&host, &token_sha256(&token)).await? {
-        Inserted::Inserted => Ok(token),
-        Inserted::SameId | Inserted::SameName => Err(HostError::Exists(name)),
-    }
-}
-
-/// The SHA-256 of a host's token: what is stored and looked up.
-pub fn token_sha256(token: &SecretString) -> [u8; 32] {
-    Sha256::digest(token.expose_secret().as_bytes()).into()
-}
-
 /// An agent has connected: gives it its Ceph identity, and compares its guests with what is intended.
 pub async fn hello(control: &Control, host: &Host, hello: Hello) -> Result<Welcome, HostError> {
     if hello.protocol != VERSION {
         return Err(HostError::Protocol { theirs: hello.protocol, ours: VERSION });
     }
     if hello.host != host.name {
-        return Err(HostError::WrongHost { token: host.name.clone(), claimed: hello.host });
+        return Err(HostError::WrongHost { certified: host.name.clone(), claimed: hello.host });
     }
     let identity = ceph_identity(control, host).await?;
     let ceph = ceph_connection(control).await?;
@@ -118,9 +93,13 @@ pub async fn report(control: &Control, host: &Host, report: &Report) -> Result<(
 }
 
 /// The commands for a host: those that wait, then each new one as it is stored. One is delivered again
-/// only on another connection.
-pub fn commands(control: &Control, host: HostId) -> impl Stream<Item = Command> + Send + 'static + use<> {
-    let database = control.database().clone();
+/// only on another connection. It ends when the certificate that the agent shows is honoured no more.
+pub fn commands(
+    control: &Control,
+    host: HostId,
+    certificate_sha256: [u8; 32],
+) -> impl Stream<Item = Command> + Send + 'static + use<> {
+    let (database, control) = (control.database().clone(), control.clone());
     let (sender, receiver) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move {
         let mut events = database.events();
@@ -145,7 +124,14 @@ pub fn commands(control: &Control, host: HostId) -> impl Stream<Item = Command> 
                 };
                 match event {
                     Ok(Event::Command(for_host)) if for_host == host => break,
-                    Ok(Event::Resync) | Err(RecvError::Lagged(_)) => break,
+                    Ok(Event::Host(changed)) if changed != host => {}
+                    Ok(Event::Host(_) | Event::Resync) | Err(RecvError::Lagged(_)) => {
+                        match database.authenticate_host(&certificate_sha256, control.now()).await {
+                            Ok(Some(_)) => break,
+                            Ok(None) => return tracing::info!(%host, "the host's certificate is void: its commands end"),
+                            Err(error) => return tracing::warn!(%host, %error, "the host's certificate could not be looked at"),
+                        }
+                    }
                     Ok(_) => {}
                     Err(RecvError::Closed) => return,
                 }

@@ -19,6 +19,7 @@ pub mod engine;
 pub mod error;
 pub mod hosts;
 pub mod image;
+pub mod join;
 pub mod power;
 
 mod agent;

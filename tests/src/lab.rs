@@ -1,7 +1,8 @@
 //! The lab, through its own command.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The lab that is up.
 #[derive(Debug, Clone)]
@@ -30,6 +31,39 @@ impl Lab {
     /// Runs a verb of the lab, whatever comes of it.
     pub fn try_run(&self, arguments: &[&str]) -> Output {
         Command::new(&self.command).arg("--name").arg(&self.name).args(arguments).output().expect("./lab can be started")
+    }
+
+    /// Runs a verb of the lab with this on its standard input, where no list of processes shows it.
+    pub fn feed(&self, arguments: &[&str], input: &str) -> String {
+        let mut command = Command::new(&self.command);
+        command.arg("--name").arg(&self.name).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("./lab can be started");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(input.as_bytes()).expect("the command reads its input");
+        drop(stdin);
+        let output = child.wait_with_output().expect("the command ends");
+        assert!(output.status.success(), "./lab {arguments:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Where the lab keeps all that is its own.
+    pub fn directory(&self) -> PathBuf {
+        let run = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../run"));
+        if self.name == "lab" { run } else { run.join(&self.name) }
+    }
+
+    /// A log of the lab, such as `control1-api`.
+    pub fn log(&self, name: &str) -> String {
+        let path = self.directory().join("log").join(format!("{name}.log"));
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// A program of ours that the lab runs.
+    pub fn binary(&self, name: &str) -> String {
+        let state = std::fs::read_to_string(self.directory().join("state.json")).expect("the lab's state");
+        let state: serde_json::Value = serde_json::from_str(&state).expect("the lab's state is JSON");
+        let text = |key: &str| state[key].as_str().unwrap_or_default().to_owned();
+        format!("{}/{}/{name}", text("target"), text("profile"))
     }
 
     /// What `rbd` says.

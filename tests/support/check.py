@@ -164,6 +164,10 @@ def end_to_end(run: Run, log: Path) -> Count:
     return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api_*", "--test", "boot", "--test", "client", "--", "--test-threads=3")
 
 
+def joining(run: Run, log: Path) -> Count:
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "join", "--", "--test-threads=1")
+
+
 def faults(run: Run, log: Path) -> Count:
     return cargo_test(run, log, "-p", "cuttle-tests", "--test", "faults", "--", "--test-threads=1")
 
@@ -215,6 +219,7 @@ ON_REAL_PARTS: list[Suite] = [
     ("lab with three hosts", lab_up("--hosts", "3")),
     ("agent on libvirt", agent),
     ("end to end", end_to_end),
+    ("joining", joining),
     ("faults", faults),
     ("lab down", lab_down),
 ]

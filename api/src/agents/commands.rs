@@ -17,8 +17,8 @@ use crate::shared::Controlled;
 /// How long the line may be silent.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
-pub async fn stream(State(state): State<Controlled>, FromHost(host): FromHost) -> Response {
-    let commands = hosts::commands(&state.control, host.id).map(|command| line(&command));
+pub async fn stream(State(state): State<Controlled>, FromHost { host, certificate_sha256 }: FromHost) -> Response {
+    let commands = hosts::commands(&state.control, host.id, certificate_sha256).map(|command| line(&command));
     let body = Body::from_stream(with_keepalive(commands, KEEPALIVE));
     ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }

@@ -12,21 +12,24 @@ use crate::error::ApiError;
 use crate::shared::Controlled;
 
 /// A message, or why it cannot be read.
-type Message<T> = Result<Json<T>, JsonRejection>;
+pub type Message<T> = Result<Json<T>, JsonRejection>;
 
 /// An agent has connected.
 pub async fn hello(
     State(state): State<Controlled>,
-    FromHost(host): FromHost,
+    FromHost { host, certificate_sha256 }: FromHost,
     message: Message<Hello>,
 ) -> Result<Json<Welcome>, ApiError> {
-    Ok(Json(hosts::hello(&state.control, &host, read(message)?).await?))
+    let welcome = hosts::hello(&state.control, &host, read(message)?).await?;
+    // It has the certificate that it shows, so it needs none that it had before.
+    state.shared.database.keep_certificate(host.id, &certificate_sha256).await?;
+    Ok(Json(welcome))
 }
 
 /// An agent lives.
 pub async fn beat(
     State(state): State<Controlled>,
-    FromHost(host): FromHost,
+    FromHost { host, .. }: FromHost,
     message: Message<Beat>,
 ) -> Result<Json<BeatAnswer>, ApiError> {
     read(message)?;
@@ -39,7 +42,7 @@ pub async fn beat(
 /// What became of a command.
 pub async fn report(
     State(state): State<Controlled>,
-    FromHost(host): FromHost,
+    FromHost { host, .. }: FromHost,
     message: Message<Report>,
 ) -> Result<Json<Value>, ApiError> {
     hosts::report(&state.control, &host, &read(message)?).await?;
@@ -49,14 +52,14 @@ pub async fn report(
 /// Guests have changed by themselves.
 pub async fn guests(
     State(state): State<Controlled>,
-    FromHost(host): FromHost,
+    FromHost { host, .. }: FromHost,
     message: Message<Vec<GuestState>>,
 ) -> Result<Json<Value>, ApiError> {
     hosts::guests_changed(&state.control, &host, read(message)?).await?;
     Ok(Json(json!({})))
 }
 
-fn read<T>(message: Message<T>) -> Result<T, ApiError> {
+pub fn read<T>(message: Message<T>) -> Result<T, ApiError> {
     message
         .map(|Json(message)| message)
         .map_err(|refusal| ApiError::BadRequest(format!("the message is not understood: {refusal}")))

@@ -8,11 +8,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose};
 
+use crate::authority::{self, named};
 use crate::config::Agents;
 use crate::init::InitError;
 
@@ -25,7 +23,7 @@ pub fn make(agents: &Agents) -> Result<Vec<String>, InitError> {
     let (ca_key, ca_pem) = (directory.join("ca.key"), directory.join("ca.pem"));
     if !ca_pem.exists() {
         let key = KeyPair::generate()?;
-        let certificate = authority().self_signed(&key)?;
+        let certificate = authority::params().self_signed(&key)?;
         write(&ca_key, key.serialize_pem().as_bytes(), 0o600)?;
         write(&ca_pem, certificate.pem().as_bytes(), 0o644)?;
         done.push(format!("made the authority {}", ca_pem.display()));
@@ -34,7 +32,7 @@ pub fn make(agents: &Agents) -> Result<Vec<String>, InitError> {
     if !server_pem.exists() {
         let authority_key = KeyPair::from_pem(&in_file(&ca_key, "read", fs::read_to_string(&ca_key))?)?;
         let key = KeyPair::generate()?;
-        let certificate = server(&agents.names)?.signed_by(&key, &Issuer::new(authority(), authority_key))?;
+        let certificate = server(&agents.names)?.signed_by(&key, &Issuer::new(authority::params(), authority_key))?;
         write(&server_key, key.serialize_pem().as_bytes(), 0o600)?;
         write(&server_pem, certificate.pem().as_bytes(), 0o644)?;
         done.push(format!("made {} for {}", server_pem.display(), agents.names.join(", ")));
@@ -45,15 +43,6 @@ pub fn make(agents: &Agents) -> Result<Vec<String>, InitError> {
     Ok(done)
 }
 
-/// The authority's certificate but for its key. It is the same each time, so it need not be parsed to sign with it.
-fn authority() -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = named("Cuttle agents' authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params
-}
-
 fn server(names: &[String]) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name = named("Cuttle control plane");
@@ -61,12 +50,6 @@ fn server(names: &[String]) -> Result<CertificateParams, rcgen::Error> {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     Ok(params)
-}
-
-fn named(common_name: &str) -> DistinguishedName {
-    let mut name = DistinguishedName::new();
-    name.push(DnType::CommonName, common_name);
-    name
 }
 
 /// Waits for other nodes that make the same. Given back when the file is closed.

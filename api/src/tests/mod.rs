@@ -32,7 +32,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::config::Quota;
+use crate::authority::Authority;
+use crate::config::{Agents, Quota};
 use crate::identity::passwords::{self, Passwords};
 use crate::public;
 use crate::shared::{Limits, Parts, Shared};
@@ -64,6 +65,7 @@ impl Cloud {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             passwords: Passwords::new(),
+            authority: Arc::new(Authority::ephemeral(&Agents::default()).unwrap()),
             public_url: Some("http://cloud.test:8774".into()),
             region: "RegionOne".into(),
             token_lifetime: Duration::from_secs(3600),

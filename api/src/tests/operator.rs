@@ -21,7 +21,7 @@ async fn with_host(cloud: &Cloud, name: &str) -> Host {
         ceph_generation: 1,
         created_at: Timestamp::from_micros(1),
     };
-    cloud.shared.database.insert_host(&host, &rand::random()).await.unwrap();
+    cloud.shared.database.insert_host(&host).await.unwrap();
     host
 }
 
@@ -102,6 +102,48 @@ async fn tenants_are_refused_before_anything_is_looked_at() {
         let answer = cloud.send(request.body(Body::from("no json")).unwrap()).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN);
     }
+}
+
+#[tokio::test]
+async fn a_host_that_is_added_is_given_a_token_and_another_until_it_has_joined() {
+    let cloud = Cloud::new().await;
+    let token = admin(&cloud).await;
+    let added = cloud.post(&token, "/operator/v1/hosts", &json!({"name": "host1"})).await;
+    assert_eq!((added.status, added.header("cache-control")), (StatusCode::CREATED, "no-store"), "{}", added.body);
+    let first = added.body["join_token"].as_str().unwrap().to_owned();
+    let read: cuttle_compute_protocol::JoinToken = first.parse().unwrap();
+    assert_eq!(read.authority_sha256, cloud.shared.authority.sha256());
+    let again = cloud.post(&token, "/operator/v1/hosts", &json!({"name": "host1"})).await;
+    assert_eq!(again.status, StatusCode::CREATED);
+    assert_ne!(again.body["join_token"], first.as_str());
+    assert_eq!(again.body["host"]["id"], added.body["host"]["id"]);
+
+    let events = cloud.get(&token, "/operator/v1/hosts/host1/events").await.body;
+    let kinds: Vec<_> = events["events"].as_array().unwrap().iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["token_issued", "token_issued"]);
+    assert!(!events.to_string().contains(read.secret()), "{events}");
+
+    let host = cloud.shared.database.find_host(&"host1".parse().unwrap()).await.unwrap().unwrap();
+    let request = rcgen::CertificateParams::default().serialize_request(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    let (shared, request) = (&cloud.shared, request.pem().unwrap());
+    let signed = shared.authority.sign(&host, &request, shared.now(), shared.ids.as_ref()).unwrap();
+    let secret = again.body["join_token"].as_str().unwrap().parse::<cuttle_compute_protocol::JoinToken>().unwrap();
+    let joining = cuttle_database::Joining {
+        public_key_sha256: signed.public_key_sha256,
+        from: "10.0.0.1".into(),
+        certificate: signed.certificate,
+    };
+    shared.registry().settle(&host, secret.secret(), &joining).await.unwrap();
+    let refused = cloud.post(&token, "/operator/v1/hosts", &json!({"name": "host1"})).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    let rejoin = cloud.post(&token, "/operator/v1/hosts/host1/rejoin", &json!({})).await;
+    assert_eq!(rejoin.status, StatusCode::OK, "{}", rejoin.body);
+    for (body, field) in [(json!({}), "name"), (json!({"name": "UPPER"}), "name"), (json!({"name": "a", "x": 1}), "x")] {
+        let answer = cloud.post(&token, "/operator/v1/hosts", &body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+        assert!(message(&answer).contains(field), "{body}: {}", message(&answer));
+    }
+    assert_eq!(cloud.post(&token, "/operator/v1/hosts/host9/rejoin", &json!({})).await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! `cuttle host`: compute hosts.
 
 mod administer;
+mod events;
+mod join;
 mod list;
 mod show;
 mod wire;
@@ -14,8 +16,14 @@ use crate::{Done, Error};
 pub enum HostCommand {
     /// List all hosts with what is claimed of them.
     List,
+    /// Let a new host join: prints a token that works once.
+    Add { name: String },
+    /// Let a host join anew: its certificates are void as soon as the token is used.
+    Rejoin { name: String },
     /// Show a host.
     Show { name: String },
+    /// Show what has happened to a host, its certificates, keys and secrets.
+    Events { name: String },
     /// Take a host out of placement. Its instances run on.
     Disable {
         name: String,
@@ -31,6 +39,9 @@ pub enum HostCommand {
 pub async fn run(session: &Session, command: HostCommand) -> Result<Done, Error> {
     match command {
         HostCommand::List => list::run(session).await,
+        HostCommand::Add { name } => join::add(session, &name).await,
+        HostCommand::Rejoin { name } => join::rejoin(session, &name).await,
+        HostCommand::Events { name } => events::run(session, &name).await,
         HostCommand::Show { name } => show::run(session, &name).await,
         HostCommand::Disable { name, reason } => administer::disable(session, &name, reason).await,
         HostCommand::Enable { name } => administer::enable(session, &name).await,

@@ -8,16 +8,19 @@
 //! - A command names an instance and an epoch. An agent that has seen a newer epoch refuses it.
 //! - A guest is created paused and resumed only by [`Action::ResumeGuest`], which the control plane
 //!   sends after it has recorded every client that may write.
-//! - No message carries a key but [`Welcome`].
+//! - No message carries a key but [`Welcome`], and none a token but [`Join`].
+//! - Both sides show certificates of Cuttle's own authority; only [`Join`] comes without one.
 
 mod command;
 mod guest;
 mod inventory;
+mod join;
 mod liveness;
 
 pub use command::{Action, Command, Outcome, Refusal, Report, ShutdownMode};
 pub use guest::{CephConnection, GuestDisk, GuestSpec, MonitorAddress};
 pub use inventory::{HeldSecret, Inventory};
+pub use join::{BadJoinToken, Join, JoinToken, Joined, Renew};
 pub use liveness::{Beat, BeatAnswer, CephIdentity, GuestState, Hello, Welcome};
 
 use uuid::Uuid;
@@ -27,6 +30,10 @@ pub const VERSION: u32 = 2;
 
 /// Paths on the agents' listener.
 pub mod path {
+    /// `POST` [`super::Join`], answered by [`super::Joined`]: the only one without a certificate.
+    pub const JOIN: &str = "/agent/v1/join";
+    /// `POST` [`super::Renew`], answered by [`super::Joined`].
+    pub const CERTIFICATE: &str = "/agent/v1/certificate";
     /// `POST` [`super::Hello`], answered by [`super::Welcome`].
     pub const HELLO: &str = "/agent/v1/hello";
     /// `POST` [`super::Beat`], answered by [`super::BeatAnswer`].

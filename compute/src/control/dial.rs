@@ -1,31 +1,28 @@
-//! One connection to a control node: HTTP/2 over TLS, pinned to our own authority, with the host's token.
+//! One connection to a control node: HTTP/2 over TLS, with certificates of our own authority on both sides.
 //!
-//! Certificate and token are read at each dial, so that either can be replaced without a restart. A
+//! The host's certificate is read at each dial, so that the next one is used without a restart. A
 //! connection that is dead without saying so is noticed by HTTP/2's pings.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::tls;
+use crate::identity::{Identity, IdentityError};
 
 /// The agents' port where the URL names none.
 const DEFAULT_PORT: u16 = 8775;
@@ -39,8 +36,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is needed to dial.
 #[derive(Debug, Clone)]
 pub struct Dialer {
-    pub ca: PathBuf,
-    pub token_file: PathBuf,
+    /// The host's identity, as [`Identity`] keeps it.
+    pub identity: PathBuf,
     /// For connecting, and for each exchange.
     pub timeout: Duration,
 }
@@ -50,10 +47,12 @@ pub struct Dialer {
 pub enum LinkError {
     #[error("'{url}' is not the https address of a control node: {reason}")]
     Url { url: String, reason: String },
-    #[error("cannot use the authority's certificate in {}: {reason}", .path.display())]
-    Authority { path: PathBuf, reason: String },
-    #[error("cannot use the host's token in {}: {reason}", .path.display())]
-    Token { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error("cannot use the certificate in {}: {reason}", .path.display())]
+    Certificate { path: PathBuf, reason: String },
+    #[error("cannot prepare TLS: {0}")]
+    Tls(String),
     #[error("cannot connect to {address}: {source}")]
     Connect { address: String, source: io::Error },
     #[error("no answer from {to} within {} s", .waited.as_secs())]
@@ -66,64 +65,33 @@ pub enum LinkError {
     Answer { path: &'static str, source: serde_json::Error },
 }
 
-impl Dialer {
-    /// Connects.
-    pub async fn dial(&self, url: &str) -> Result<Link, LinkError> {
-        let place = Place::parse(url)?;
-        let authorization = self.authorization()?;
-        let connector = self.connector()?;
-        let connecting = connect(&place, connector);
-        let late = || LinkError::Timeout { to: place.address(), waited: self.timeout };
-        let (sender, driver) = tokio::time::timeout(self.timeout, connecting).await.map_err(|_| late())??;
-        Ok(Link { sender, driver: Driver(driver), authority: place.authority, authorization, timeout: self.timeout })
-    }
-
-    /// Checks what can be checked without a connection, so that a mistake shows at the start.
-    pub fn check(&self) -> Result<(), LinkError> {
-        self.authorization()?;
-        self.connector().map(|_| ())
-    }
-
-    fn authorization(&self) -> Result<HeaderValue, LinkError> {
-        let bad = |reason: String| LinkError::Token { path: self.token_file.clone(), reason };
-        let token = read_token(&self.token_file).map_err(|error| bad(error.to_string()))?;
-        let text = SecretString::from(format!("Bearer {}", token.expose_secret()));
-        let mut value = HeaderValue::from_str(text.expose_secret()).map_err(|_| bad("it is not plain text".to_owned()))?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-
-    fn connector(&self) -> Result<TlsConnector, LinkError> {
-        let bad = |reason: String| LinkError::Authority { path: self.ca.clone(), reason };
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(&self.ca).map_err(|error| bad(error.to_string()))? {
-            let certificate = certificate.map_err(|error| bad(error.to_string()))?;
-            roots.add(certificate).map_err(|error| bad(error.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(bad("it holds no certificate".to_owned()));
-        }
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| bad(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(TlsConnector::from(Arc::new(config)))
+impl LinkError {
+    /// The control plane understood, and does not want it: asking again changes nothing.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Status { status, .. } if status.is_client_error())
     }
 }
 
-/// Reads a token from a file that nobody but its owner may read.
-fn read_token(path: &Path) -> io::Result<SecretString> {
-    let mode = std::fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(io::Error::other(format!("others than its owner may use it (mode {:03o}, expected 600)", mode & 0o777)));
+impl Dialer {
+    /// Connects, and shows the host's certificate.
+    pub async fn dial(&self, url: &str) -> Result<(Link, Identity), LinkError> {
+        let bad = |reason: String| LinkError::Certificate { path: self.identity.clone(), reason };
+        let identity = Identity::load(&self.identity)?.ok_or_else(|| bad("it is not there".to_owned()))?;
+        let connector = tls::connector(&identity).map_err(bad)?;
+        Ok((open(url, connector, self.timeout).await?, identity))
     }
-    let text = SecretString::from(std::fs::read_to_string(path)?);
-    match text.expose_secret().trim() {
-        "" => Err(io::Error::other("it is empty")),
-        token => Ok(SecretString::from(token.to_owned())),
-    }
+}
+
+/// Connects to a control node of the authority with this fingerprint, and shows nothing.
+pub async fn dial_to_join(url: &str, authority_sha256: [u8; 32], timeout: Duration) -> Result<Link, LinkError> {
+    open(url, tls::connector_to_join(authority_sha256).map_err(LinkError::Tls)?, timeout).await
+}
+
+async fn open(url: &str, connector: TlsConnector, timeout: Duration) -> Result<Link, LinkError> {
+    let place = Place::parse(url)?;
+    let late = || LinkError::Timeout { to: place.address(), waited: timeout };
+    let (sender, driver) = tokio::time::timeout(timeout, connect(&place, connector)).await.map_err(|_| late())??;
+    Ok(Link { sender, driver: Driver(driver), authority: place.authority, timeout })
 }
 
 /// Where a control node listens.
@@ -199,7 +167,6 @@ pub struct Link {
     #[expect(dead_code, reason = "aborts its task when dropped")]
     driver: Driver,
     authority: String,
-    authorization: HeaderValue,
     timeout: Duration,
 }
 
@@ -235,7 +202,6 @@ impl Link {
         let request = Request::builder()
             .method(method)
             .uri(format!("https://{}{path}", self.authority))
-            .header(AUTHORIZATION, self.authorization.clone())
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| broken(error.into()))?;
@@ -269,20 +235,6 @@ mod tests {
         assert_eq!(place("https://[fd00::1]:99").unwrap(), ("fd00::1".to_owned(), 99));
         for bad in ["http://control1", "control1:8775", "https://control1/agent", ""] {
             assert!(place(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_token_that_others_may_read_is_refused() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "s3cret\n").unwrap();
-        let mode = |mode| std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-        mode(0o600);
-        assert_eq!(read_token(file.path()).unwrap().expose_secret(), "s3cret");
-        for others in [0o644, 0o640, 0o604] {
-            mode(others);
-            let error = read_token(file.path()).unwrap_err().to_string();
-            assert!(error.contains("expected 600") && !error.contains("s3cret"), "{error}");
         }
     }
 }

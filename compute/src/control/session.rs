@@ -16,6 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::backoff::Backoff;
 use super::dial::{Link, LinkError};
 use super::lines::{Lines, TooLong};
+use super::renewal::Renewal;
 use crate::config::ResourcesConfig;
 use crate::guest::{Guests, Storage, context::Reach};
 use crate::hypervisor::{Guest, Hypervisor, HypervisorError};
@@ -64,22 +65,25 @@ pub enum SessionEnd {
 enum Turn {
     /// The control plane wants to be greeted again.
     HelloAgain,
+    /// The host has its next certificate.
+    Renewed,
 }
 
 /// A session over one connection.
 pub struct Session {
     link: Link,
+    renewal: Renewal,
     guests: Guests,
     introduction: Arc<Introduction>,
 }
 
 impl Session {
     /// Nothing is said yet.
-    pub fn new(link: Link, guests: Guests, introduction: Arc<Introduction>) -> Self {
-        Self { link, guests, introduction }
+    pub fn new(link: Link, renewal: Renewal, guests: Guests, introduction: Arc<Introduction>) -> Self {
+        Self { link, renewal, guests, introduction }
     }
 
-    /// Talks until something fails.
+    /// Talks until something fails, or until the host has another certificate, which another connection shows.
     pub async fn run(&self, backoff: &mut Backoff) -> Result<(), SessionEnd> {
         loop {
             let welcome = self.hello().await?;
@@ -93,6 +97,7 @@ impl Session {
             };
             match turn {
                 Turn::HelloAgain => tracing::info!("the control plane asks to be greeted again"),
+                Turn::Renewed => return Ok(()),
             }
         }
     }
@@ -129,6 +134,9 @@ impl Session {
         let mut lost = 0;
         for sequence in 1.. {
             ticks.tick().await;
+            if self.renewal.is_due(context.clock.now()) && self.renewal.run(&self.link, context.clock.now()).await {
+                return Ok(Turn::Renewed);
+            }
             let libvirt_ms = u64::try_from(context.hypervisor.last_call().as_millis()).unwrap_or(u64::MAX);
             match self.link.post::<_, BeatAnswer>(path::BEAT, &Beat { sequence, libvirt_ms }).await {
                 Ok(answer) => {

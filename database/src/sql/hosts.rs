@@ -20,6 +20,7 @@ macro_rules! host_columns {
         "id, name, disabled, disabled_reason, resources, boot_id, last_seen_at, ceph_generation, created_at"
     };
 }
+pub(super) use host_columns;
 
 /// Hosts with what is claimed of them.
 macro_rules! usages {
@@ -38,9 +39,13 @@ macro_rules! usages {
 
 #[async_trait]
 impl Hosts for Handle {
-    async fn insert_host(&self, host: &Host, token_sha256: &[u8; 32]) -> Result<Inserted> {
-        const INSERT: &str =
-            concat!("INSERT INTO hosts (", host_columns!(), ", token_sha256) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+    async fn insert_host(&self, host: &Host) -> Result<Inserted> {
+        const INSERT: &str = concat!(
+            "INSERT INTO hosts (",
+            host_columns!(),
+            ", oldest_ceph_generation) SELECT $1, $2, $3, $4, $5, $6, $7, generation, $9, generation FROM \
+             (SELECT COALESCE((SELECT ceph_generation + 1 FROM removed_hosts WHERE name = $2), $8) AS generation) AS first"
+        );
         const SAME: &str = "SELECT id FROM hosts WHERE id = $1";
         const SAME_NAME: &str = "SELECT id FROM hosts WHERE name = $1";
         attempt("insert a host", || async move {
@@ -55,19 +60,9 @@ impl Hosts for Handle {
                 .bind(host.boot_id.clone())
                 .bind(host.last_seen_at.map(|time| time.as_micros()))
                 .bind(host.ceph_generation)
-                .bind(host.created_at.as_micros())
-                .bind(token_sha256.to_vec());
+                .bind(host.created_at.as_micros());
             let same = (SAME, host.id.to_string());
             self.insert_unique(query, same, (SAME_NAME, host.name.as_str().to_owned())).await
-        })
-        .await
-    }
-
-    async fn set_host_token(&self, host: HostId, token_sha256: &[u8; 32]) -> Result<()> {
-        const SET: &str = "UPDATE hosts SET token_sha256 = $2 WHERE id = $1";
-        attempt("replace a host's token", || async move {
-            sqlx::query(SET).bind(host.to_string()).bind(token_sha256.to_vec()).execute(self.writer()).await?;
-            Ok(())
         })
         .await
     }
@@ -85,15 +80,6 @@ impl Hosts for Handle {
         const FIND: &str = concat!("SELECT ", host_columns!(), " FROM hosts WHERE name = $1");
         attempt("find a host", || async move {
             let row = sqlx::query(FIND).bind(name.as_str().to_owned()).fetch_optional(self.reader()).await?;
-            row.as_ref().map(read).transpose()
-        })
-        .await
-    }
-
-    async fn authenticate_host(&self, token_sha256: &[u8; 32]) -> Result<Option<Host>> {
-        const FIND: &str = concat!("SELECT ", host_columns!(), " FROM hosts WHERE token_sha256 = $1");
-        attempt("find a host by its token", || async move {
-            let row = sqlx::query(FIND).bind(token_sha256.to_vec()).fetch_optional(self.reader()).await?;
             row.as_ref().map(read).transpose()
         })
         .await
@@ -188,7 +174,7 @@ fn administrative_columns(administrative: &Administrative) -> (i64, Option<Strin
     }
 }
 
-fn read(row: &Row) -> Attempt<Host> {
+pub(super) fn read(row: &Row) -> Attempt<Host> {
     let columns = Columns::new(TABLE, "id", row);
     Ok(Host {
         id: columns.parsed("id")?,

@@ -1,25 +1,20 @@
 //! Hosts.
 
-use cuttle_database::{Error, Inserted};
+use cuttle_database::Inserted;
 use cuttle_model::host::{Administrative, Host};
 
 use crate::lab::Lab;
 use crate::rows;
 
 #[tokio::test]
-async fn a_host_is_known_by_id_name_and_token() {
+async fn a_host_is_known_by_id_and_name() {
     let lab = Lab::new().await;
     let host = rows::host("host1");
-    assert_eq!(lab.database.insert_host(&host, &[1; 32]).await.unwrap(), Inserted::Inserted);
-    assert_eq!(lab.database.insert_host(&host, &[2; 32]).await.unwrap(), Inserted::SameId);
-    assert_eq!(lab.database.insert_host(&rows::host("host1"), &[2; 32]).await.unwrap(), Inserted::SameName);
-    assert!(matches!(lab.database.insert_host(&rows::host("host2"), &[1; 32]).await, Err(Error::Refused { .. })));
+    assert_eq!(lab.database.insert_host(&host).await.unwrap(), Inserted::Inserted);
+    assert_eq!(lab.database.insert_host(&host).await.unwrap(), Inserted::SameId);
+    assert_eq!(lab.database.insert_host(&rows::host("host1")).await.unwrap(), Inserted::SameName);
     assert_eq!(lab.database.get_host(host.id).await.unwrap(), Some(host.clone()));
-    assert_eq!(lab.database.find_host(&host.name).await.unwrap(), Some(host.clone()));
-    assert_eq!(lab.database.authenticate_host(&[1; 32]).await.unwrap(), Some(host.clone()));
-    lab.database.set_host_token(host.id, &[3; 32]).await.unwrap();
-    assert_eq!(lab.database.authenticate_host(&[1; 32]).await.unwrap(), None);
-    assert_eq!(lab.database.authenticate_host(&[3; 32]).await.unwrap(), Some(host));
+    assert_eq!(lab.database.find_host(&host.name).await.unwrap(), Some(host));
 }
 
 #[tokio::test]

@@ -91,9 +91,7 @@ pub fn host(name: &str) -> Host {
 /// A host in the database.
 pub async fn insert_host(database: &Database, name: &str) -> Host {
     let host = host(name);
-    let mut token = [0; 32];
-    token[..16].copy_from_slice(host.id.as_uuid().as_bytes());
-    assert_eq!(database.insert_host(&host, &token).await.unwrap(), Inserted::Inserted);
+    assert_eq!(database.insert_host(&host).await.unwrap(), Inserted::Inserted);
     host
 }
 

@@ -98,7 +98,7 @@ impl World {
     async fn host(&self, control: &Control) -> HostId {
         let name = "test-host".parse().unwrap();
         if control.database().find_host(&name).await.unwrap().is_none() {
-            cuttle_operations::hosts::add(control, name.clone()).await.unwrap();
+            control.registry().add(&name, [0; 32], Duration::from_secs(60)).await.unwrap();
         }
         let host = control.database().find_host(&name).await.unwrap().unwrap();
         let resources = HostResources {

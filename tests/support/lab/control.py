@@ -17,15 +17,9 @@ def init(lab: Lab, control: Node) -> None:
 
 
 def add_host(lab: Lab, control: Node, host: Node) -> None:
-    """Let the host in, and give it its token."""
+    """Let the host in, and give it its token, which the agent removes when it has joined."""
     token = nodes.run(lab, control, [str(lab.binary("cuttle-api")), "host", "add", *CONFIG, host.name], secret=True)
     secret_file.write(lab.node_directory(host) / "root/etc/cuttle/token", token)
-
-
-def give_authority(lab: Lab, host: Node) -> None:
-    """What the host's agent trusts: the authority that signed the control nodes' certificate."""
-    authority = (lab.directory / "shared" / "tls" / "ca.pem").read_text(encoding="ascii")
-    (lab.node_directory(host) / "root/etc/cuttle/ca.pem").write_text(authority, encoding="ascii")
 
 
 def start(lab: Lab, control: Node) -> None:

@@ -49,12 +49,10 @@ def _bring_up_cuttle(lab: Lab, phases: Phases, cluster: Future, database: Future
     wait(*(phases.begin(one.name, nodes.start, lab, one) for one in controls))
     if database:
         wait(database)
-    for one in hosts:
-        control.add_host(lab, controls[0], one)
     wait(cluster)
     phases.run("pools, certificates, administrator", control.init, lab, controls[0])
     for one in hosts:
-        control.give_authority(lab, one)
+        control.add_host(lab, controls[0], one)
     wait(*(phases.begin(f"API on {one.name}", control.start, lab, one) for one in controls))
     cloud = Cloud(control.url(lab), admin_password(lab))
     write_openrc(lab)

@@ -151,7 +151,7 @@ def a_second_run_changes_nothing(site: Site) -> None:
 def secrets_are_for_their_readers_only(site: Site) -> None:
     for machine in site.machines.values():
         files = machine.run("find", "/etc/cuttle", "/var/lib", "-path", "*cuttle*", "-type", "f").splitlines()
-        assert any("key" in path or "token" in path for path in files), f"{machine.name} has no secrets: {files}"
+        assert any("key" in path or "identity" in path for path in files), f"{machine.name} has no secrets: {files}"
         # Not by their modes: a directory that nobody may enter keeps what is in it.
         look = 'for file; do cat "$file" >/dev/null 2>&1 && echo "$file"; done; true'
         readable = machine.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", look, "sh", *files).splitlines()

@@ -169,7 +169,7 @@ def joining(run: Run, log: Path) -> Count:
 
 
 def faults(run: Run, log: Path) -> Count:
-    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "faults", "--", "--test-threads=1")
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "faults", "--test", "races", "--", "--test-threads=1")
 
 
 def lab(*arguments: str) -> list[str]:

@@ -26,6 +26,7 @@ pub mod hosts;
 pub mod identity;
 pub mod image;
 pub mod init;
+pub mod listener;
 pub mod logging;
 pub mod observability;
 pub mod openapi;

@@ -27,10 +27,12 @@ use crate::config::{self, Config};
 use crate::identity::passwords::Passwords;
 use crate::init::admin::read_password;
 use crate::shared::{self, Controlled, Shared};
-use crate::{agents, observability, public};
+use crate::{agents, listener, observability, public};
 
 /// How long requests at work may take once we are told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long the head of a request may take.
+const HEAD_PATIENCE: Duration = Duration::from_secs(30);
 /// How often expired tokens are removed.
 const TOKEN_PURGE: Duration = Duration::from_secs(600);
 
@@ -129,7 +131,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let on_agents = |source| StartError::Listen { address: config.agents.listen, source };
     let public_service = public::router(state.clone(), readiness.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let agents_service = agents::router(state).into_make_service();
-    let public_server = axum_server::from_tcp(public_listener).map_err(on_public)?.handle(public_handle.clone());
+    let public_server = listener::server(public_listener, HEAD_PATIENCE).map_err(on_public)?.handle(public_handle.clone());
     let agents_server =
         axum_server::from_tcp(agents_listener).map_err(on_agents)?.acceptor(PeerAcceptor::new(tls)).handle(agents_handle.clone());
     let serving =

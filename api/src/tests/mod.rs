@@ -5,6 +5,7 @@ mod authorization;
 mod bad_input;
 mod compute;
 mod documentation;
+mod http;
 mod identity;
 mod image;
 mod keypairs;

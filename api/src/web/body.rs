@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use crate::error::ApiError;
+use crate::web::json::{self, BadJson};
 
 /// The largest JSON body, in bytes: Nova's.
 pub const MAX_BYTES: u64 = 114_688;
@@ -50,7 +51,10 @@ fn check_type(request: &Request) -> Result<(), ApiError> {
 
 /// The object in `bytes`.
 fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| ApiError::BadRequest("Malformed request body".into()))?;
+    let value = json::parse(bytes).map_err(|bad| match bad {
+        BadJson::Malformed => ApiError::BadRequest("Malformed request body".into()),
+        BadJson::Twice(key) => ApiError::invalid(&key, "…", "It is given twice."),
+    })?;
     if !value.is_object() {
         return Err(ApiError::BadRequest("Malformed request body: it must be a JSON object.".into()));
     }

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod body;
 pub mod caller;
+pub mod json;
 pub mod path;
 pub mod peer;
 pub mod query;

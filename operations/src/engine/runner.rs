@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use cuttle_database::{EndOperation, JournalEntry, StepEnd, SubjectEnd, Written};
+use cuttle_model::clock::Timestamp;
 use cuttle_model::fault::{Fault, FaultKind};
 use cuttle_model::instance::Task;
 use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStatus, StepRecord, StepResult};
@@ -30,8 +31,15 @@ pub(super) async fn run<S: Steps>(control: Control, operation: Operation, lease_
         }
     };
     let context = Context::new(control, &operation, lease_epoch, cancelled);
-    let mut runner =
-        Runner { context, state, status: operation.status, next_step: operation.next_step, fault: operation.fault, ended: None };
+    let mut runner = Runner {
+        context,
+        state,
+        status: operation.status,
+        next_step: operation.next_step,
+        fault: operation.fault,
+        started_at: operation.started_at,
+        ended: None,
+    };
     if runner.resume(&operation.id).await.is_ok() {
         // Abandoned: whoever holds the lease now goes on.
         let _ = runner.carry_out().await;
@@ -44,6 +52,7 @@ struct Runner<S> {
     status: OperationStatus,
     next_step: u32,
     fault: Option<Fault>,
+    started_at: Timestamp,
     /// The end of the last attempt, not yet journaled.
     ended: Option<StepEnd>,
 }
@@ -210,11 +219,22 @@ impl<S: Steps> Runner<S> {
             };
             let database = self.context.control.database();
             match through_outages(|| database.end_operation(&end)).await? {
-                Written::Done => return Ok(()),
+                Written::Done => {
+                    self.count(status, end.finished_at);
+                    return Ok(());
+                }
                 Written::Stale => {}
                 Written::LeaseLost => return Err(Abandoned),
             }
         }
+    }
+
+    /// For metrics: kinds and outcomes are words of the program, so there are few of them.
+    fn count(&self, status: OperationStatus, finished_at: Timestamp) {
+        let (kind, outcome) = (S::KIND.as_str(), status.as_str());
+        metrics::counter!("cuttle_operations_total", "kind" => kind, "outcome" => outcome).increment(1);
+        let took = finished_at.since(self.started_at);
+        metrics::histogram!("cuttle_operation_seconds", "kind" => kind, "outcome" => outcome).record(took);
     }
 
     fn settle(&self, outcome: &Outcome, row: Row) -> SubjectEnd {

@@ -52,6 +52,10 @@ async fn ceph(control: &Control) -> Result<(), String> {
 
 /// A node whose operations others may take over, or are taking over, should not be given new ones.
 fn lease(control: &Control, nodes: &[ControlNode]) -> Result<(), String> {
+    // Where none is on record, none is taken over from.
+    if nodes.is_empty() {
+        return Ok(());
+    }
     let own = nodes.iter().find(|node| node.id == control.node()).ok_or("this node is not on record")?;
     let silent = control.now().since(own.seen_at);
     match own.condemned_at {

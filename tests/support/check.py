@@ -92,6 +92,7 @@ def packages(run: Run, log: Path) -> Count:
     if not (VENV / "bin" / "openstack").exists():
         run.call(log, "/usr/bin/python3", "-m", "venv", "--clear", str(VENV))
         run.call(log, str(VENV / "bin" / "pip"), "install", "--quiet", "python-openstackclient")
+    run.call(log, str(ROOT / "tests" / "fuzz" / "schemas"), "--install")
     run.environment["CUTTLE_OPENSTACK"] = str(VENV / "bin" / "openstack")
     return Count(passed=1)
 
@@ -172,6 +173,12 @@ def faults(run: Run, log: Path) -> Count:
     return cargo_test(run, log, "-p", "cuttle-tests", "--test", "faults", "--test", "races", "--", "--test-threads=1")
 
 
+def fuzzing(run: Run, log: Path) -> Count:
+    """Requests that schemathesis makes up from the OpenAPI document: no 5xx, and answers as documented."""
+    run.call(log, str(ROOT / "tests" / "fuzz" / "schemas"), "--examples", "60" if run.full else "6")
+    return Count(passed=1)
+
+
 def lab(*arguments: str) -> list[str]:
     return [str(ROOT / "lab"), "--name", "check", *arguments]
 
@@ -219,6 +226,7 @@ ON_REAL_PARTS: list[Suite] = [
     ("lab with three hosts", lab_up("--hosts", "3")),
     ("agent on libvirt", agent),
     ("end to end", end_to_end),
+    ("requests made up from the schemas", fuzzing),
     ("joining", joining),
     ("faults", faults),
     ("lab down", lab_down),

@@ -115,7 +115,7 @@ async fn the_openstack_client_manages_accounts() {
     let create =
         ["application", "credential", "create", "client-robot", "--role", "reader", "--expiration", "2100-01-02T03:04:05"];
     let robot = openstack.json(&as_user("second password", &create));
-    let (id, secret) = (robot["id"].as_str().unwrap(), robot["secret"].as_str().unwrap());
+    let (id, secret) = (robot["ID"].as_str().unwrap(), robot["Secret"].as_str().unwrap());
     let listed = openstack.json(&as_user("second password", &["application", "credential", "list"]));
     assert_eq!(names(&listed), ["client-robot"]);
     let identity = json!({"methods": ["application_credential"], "application_credential": {"id": id, "secret": secret}});

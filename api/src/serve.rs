@@ -15,8 +15,8 @@ use axum_server::tls_rustls::RustlsConfig;
 use cuttle_database::{Database, Options};
 use cuttle_model::clock::{Clock, SystemClock};
 use cuttle_model::ids::{Ids, RandomIds};
-use cuttle_operations::{Control, Parts};
-use cuttle_rbd_backend::{Cluster, ClusterConfig, KeySource, Limits};
+use cuttle_operations::{Control, JoinError, Parts};
+use cuttle_rbd_backend::{Cluster, ClusterAddress, ClusterConfig, KeySource, Limits};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +54,8 @@ pub enum StartError {
         #[source]
         source: cuttle_rbd_backend::Error,
     },
+    #[error("this process cannot become a control node")]
+    Join(#[source] JoinError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error(transparent)]
@@ -86,6 +88,12 @@ pub async fn connect_database(config: &config::Database) -> Result<Database, Sta
 
 /// Connects to Ceph as the configuration says.
 pub async fn connect_ceph(config: &config::Ceph) -> Result<Cluster, StartError> {
+    let ClusterAddress { config: cluster, limits } = ceph_address(config);
+    let failed = |source| StartError::Ceph { conf: config.conf.clone(), client: config.client.clone(), source };
+    Cluster::connect(cluster, limits).await.map_err(failed)
+}
+
+fn ceph_address(config: &config::Ceph) -> ClusterAddress {
     let timeout = Duration::from_secs(config.timeout_seconds);
     let limits = Limits { call_timeout: timeout, ceph_timeout: timeout * 2, ..Limits::default() };
     let cluster = ClusterConfig {
@@ -94,8 +102,7 @@ pub async fn connect_ceph(config: &config::Ceph) -> Result<Cluster, StartError> 
         client_name: config.client.clone(),
         key: config.keyring.clone().map_or(KeySource::ConfFile, KeySource::Keyring),
     };
-    let failed = |source| StartError::Ceph { conf: config.conf.clone(), client: config.client.clone(), source };
-    Cluster::connect(cluster, limits).await.map_err(failed)
+    ClusterAddress { config: cluster, limits }
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -104,7 +111,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     let tls = RustlsConfig::from_config(tls::server_config(&config.agents.tls_directory)?);
     let authority = Authority::open(&config.agents)?;
     let (database, ceph) = tokio::try_join!(connect_database(&config.database), connect_ceph(&config.ceph))?;
-    let state = state(&config, database, ceph, authority);
+    let state = state(&config, database, ceph, authority).await?;
     let stopping = state.shared.stopping.clone();
     let public_listener = listen(config.public.listen)?;
     let agents_listener = listen(config.agents.listen)?;
@@ -156,7 +163,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     Ok(())
 }
 
-fn state(config: &Config, database: Database, ceph: Cluster, authority: Authority) -> Controlled {
+async fn state(config: &Config, database: Database, ceph: Cluster, authority: Authority) -> Result<Controlled, StartError> {
     let (clock, ids): (Arc<dyn Clock>, Arc<dyn Ids>) = (Arc::new(SystemClock), Arc::new(RandomIds));
     let shared = Shared::new(shared::Parts {
         database: database.clone(),
@@ -172,8 +179,11 @@ fn state(config: &Config, database: Database, ceph: Cluster, authority: Authorit
         stopping: CancellationToken::new(),
         quota: config.quota.amounts(),
     });
-    let control = Control::new(Parts { database, ceph: Arc::new(ceph), clock, ids, settings: config.operations.clone() });
-    Controlled { shared, control }
+    let settings = config.operations.clone();
+    let connect = Arc::new(ceph_address(&config.ceph));
+    let parts = Parts { database, ceph: Arc::new(ceph), connect, clock, ids, settings, probe: None };
+    let control = Control::join(parts).await.map_err(StartError::Join)?;
+    Ok(Controlled { shared, control })
 }
 
 fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {

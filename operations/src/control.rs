@@ -8,17 +8,18 @@ use cuttle_database::Database;
 use cuttle_model::capacity::PoolAccount;
 use cuttle_model::clock::{Clock, Timestamp};
 use cuttle_model::ids::{ControlNodeId, Ids, ProjectId, RequestId, UserId};
-use cuttle_rbd_backend::Storage;
+use cuttle_rbd_backend::{Connect, Storage};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::config_drive::ConfigDrivePolicy;
 use crate::config_drive::password::AdminPasswords;
-use crate::engine::Engine;
+use crate::engine::{Engine, Probe};
 use crate::hosts::CephIdentities;
 use crate::image::Uploads;
 use crate::join::Registry;
 use crate::liveness::Beats;
+use crate::membership::{self, Membership};
 use crate::{liveness, purge};
 
 /// Everything that the control plane works with. Cloning is cheap.
@@ -26,12 +27,8 @@ use crate::{liveness, purge};
 pub struct Control(Arc<Inner>);
 
 struct Inner {
-    database: Database,
-    ceph: Arc<dyn Storage>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn Ids>,
-    settings: Settings,
-    node: ControlNodeId,
+    parts: Parts,
+    membership: Membership,
     engine: Engine,
     beats: Beats,
     identities: CephIdentities,
@@ -44,10 +41,24 @@ struct Inner {
 /// What a [`Control`] is made of.
 pub struct Parts {
     pub database: Database,
+    /// The connection to begin with.
     pub ceph: Arc<dyn Storage>,
+    /// How to make another one, after this one was fenced.
+    pub connect: Arc<dyn Connect>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     pub settings: Settings,
+    /// What tests put around each attempt at a step. `None` in production.
+    pub probe: Option<Arc<dyn Probe>>,
+}
+
+/// Why this process cannot become a control node.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    #[error(transparent)]
+    Ceph(#[from] cuttle_rbd_backend::Error),
+    #[error(transparent)]
+    Database(#[from] cuttle_database::Error),
 }
 
 /// Names and limits, all from the configuration.
@@ -121,17 +132,13 @@ pub struct Requester {
 }
 
 impl Control {
-    /// A control node of its own, with an id that no earlier one had.
-    pub fn new(parts: Parts) -> Self {
-        let node = ControlNodeId::new(parts.ids.as_ref());
+    /// A control node of its own, with an id that no earlier one had. From here on others may fence it.
+    pub async fn join(parts: Parts) -> Result<Self, JoinError> {
         let engine = Engine::new(parts.settings.concurrent_operations);
-        Self(Arc::new(Inner {
-            database: parts.database,
-            ceph: parts.ceph,
-            clock: parts.clock,
-            ids: parts.ids,
-            settings: parts.settings,
-            node,
+        let membership = Membership::join(&parts).await?;
+        Ok(Self(Arc::new(Inner {
+            parts,
+            membership,
             engine,
             beats: Beats::default(),
             identities: CephIdentities::default(),
@@ -139,37 +146,35 @@ impl Control {
             admin_passwords: AdminPasswords::default(),
             pool: Mutex::new(None),
             connection: Mutex::new(None),
-        }))
+        })))
     }
 
     /// Does what a control node does by itself, until `shutdown`: takes operations up, keeps their
     /// leases, stores beats, purges the trash. Spawn it once.
     pub async fn run(&self, shutdown: CancellationToken) {
         tokio::join!(self.0.engine.run(self, &shutdown), liveness::run(self, &shutdown), purge::run(self, &shutdown));
-        if let Err(error) = self.database().release_leases(self.node()).await {
-            tracing::warn!(%error, "leases could not be given back; others wait for their end");
-        }
+        membership::leave(self, || self.0.engine.is_idle()).await;
     }
 
     pub fn database(&self) -> &Database {
-        &self.0.database
+        &self.0.parts.database
     }
 
     /// The connection to Ceph as it is now; do not keep it, another may take its place.
     pub fn ceph(&self) -> Arc<dyn Storage> {
-        Arc::clone(&self.0.ceph)
+        self.0.membership.ceph()
     }
 
     pub fn clock(&self) -> &dyn Clock {
-        self.0.clock.as_ref()
+        self.0.parts.clock.as_ref()
     }
 
     pub fn ids(&self) -> &dyn Ids {
-        self.0.ids.as_ref()
+        self.0.parts.ids.as_ref()
     }
 
     pub fn settings(&self) -> &Settings {
-        &self.0.settings
+        &self.0.parts.settings
     }
 
     /// What hosts join with.
@@ -178,11 +183,23 @@ impl Control {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.0.parts.clock.now()
     }
 
     pub(crate) fn node(&self) -> ControlNodeId {
-        self.0.node
+        self.0.membership.id()
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0.parts
+    }
+
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.0.membership
+    }
+
+    pub(crate) fn probe(&self) -> Option<Arc<dyn Probe>> {
+        self.0.parts.probe.clone()
     }
 
     pub(crate) fn engine(&self) -> &Engine {

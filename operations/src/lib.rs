@@ -28,11 +28,12 @@ mod events;
 mod guest;
 pub mod health;
 mod liveness;
+mod membership;
 mod purge;
 mod reboot;
 mod start;
 mod stop;
 
-pub use control::{Control, Parts, Requester, Settings};
+pub use control::{Control, JoinError, Parts, Requester, Settings};
 pub use error::{HostError, ImportError, RequestError};
 pub use health::Check;

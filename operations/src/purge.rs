@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Control;
 
+/// How long a control node that is not heard of is remembered.
+const NODES_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// How long finished commands are kept, for whoever looks into something.
 const COMMANDS_KEPT: Duration = Duration::from_secs(3600);
 
@@ -85,14 +87,19 @@ async fn is_data_of(control: &Control, entry: &TrashEntry, image: ImageId) -> bo
 
 async fn purge_rows(control: &Control) {
     let now = control.now();
-    let before =
-        Timestamp::from_micros(now.as_micros().saturating_sub(i64::try_from(COMMANDS_KEPT.as_micros()).unwrap_or(i64::MAX)));
     let database = control.database();
-    let purged =
-        async { Ok::<_, cuttle_database::Error>((database.purge_commands(before).await?, database.purge_tokens(now).await?)) };
+    let purged = async {
+        database.purge_nodes(earlier(now, NODES_KEPT)).await?;
+        let commands = database.purge_commands(earlier(now, COMMANDS_KEPT)).await?;
+        Ok::<_, cuttle_database::Error>((commands, database.purge_tokens(now).await?))
+    };
     match purged.await {
         Ok((commands, tokens)) if commands + tokens > 0 => tracing::debug!(commands, tokens, "old rows removed"),
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "old rows could not be removed"),
     }
+}
+
+fn earlier(now: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_micros(now.as_micros().saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
 }

@@ -55,7 +55,7 @@ pub use pool::Pool;
 pub use reader::ImageReader;
 pub use rights::{MissingRight, Right};
 pub use snapshot::{Protection, Snapshot};
-pub use storage::{ImagePool, ReadImage, Storage, WriteImage};
+pub use storage::{ClusterAddress, Connect, ImagePool, ReadImage, Storage, WriteImage};
 pub use sys::errno::Errno;
 pub use trash::{Deferment, TrashEntry, TrashSource};
 pub use watcher::Watcher;

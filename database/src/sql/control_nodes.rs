@@ -73,8 +73,7 @@ impl ControlNodes for Handle {
     }
 
     async fn node_fenced(&self, id: ControlNodeId, now: Timestamp) -> Result<()> {
-        const FENCED: &str =
-            "UPDATE control_nodes SET fenced_at = COALESCE(fenced_at, $2) WHERE id = $1 AND condemned_at IS NOT NULL";
+        const FENCED: &str = "UPDATE control_nodes SET condemned_at = COALESCE(condemned_at, $2), fenced_at = COALESCE(fenced_at, $2) WHERE id = $1";
         attempt("note a fenced control node", || async move {
             sqlx::query(FENCED).bind(id.to_string()).bind(now.as_micros()).execute(self.writer()).await?;
             Ok(())

@@ -38,7 +38,7 @@ async fn an_operation_is_taken_over_only_after_its_node_was_fenced() {
 
     let condemned = lab.database.condemn_nodes(second.id, rows::at(31)).await.unwrap();
     let expected = ControlNode { condemned_at: Some(rows::at(31)), ..first.clone() };
-    assert_eq!(condemned, [expected.clone()]);
+    assert_eq!(condemned, std::slice::from_ref(&expected));
     assert!(lab.database.take_operations(second.id, rows::at(32), rows::at(60), 9).await.unwrap().is_empty(), "not fenced yet");
     // Whoever condemned it may die over it; the next one finds it.
     assert_eq!(lab.database.condemn_nodes(second.id, rows::at(33)).await.unwrap(), [expected]);
@@ -77,7 +77,7 @@ async fn nobody_condemns_itself_nor_a_node_that_renewed() {
     lab.database.release_leases(first.id).await.unwrap();
     lab.database.delete_node(first.id).await.unwrap();
     assert!(!lab.database.node_seen(first.id, rows::at(32)).await.unwrap(), "one that left is known no more");
-    assert_eq!(lab.database.list_nodes().await.unwrap(), [second.clone()]);
+    assert_eq!(lab.database.list_nodes().await.unwrap(), std::slice::from_ref(&second));
     assert_eq!(lab.database.purge_nodes(rows::at(0)).await.unwrap(), 0);
     assert_eq!(lab.database.purge_nodes(rows::at(1)).await.unwrap(), 1);
 }

@@ -1,17 +1,23 @@
 //! What a step has at hand.
 
 use std::future::Future;
+use std::sync::Mutex;
+use std::time::Duration;
 
 use cuttle_database::{LeaseGuard, Written};
 use cuttle_model::ids::OperationId;
 use cuttle_model::image::Image;
 use cuttle_model::instance::Instance;
-use cuttle_model::operation::{Operation, Subject};
+use cuttle_model::operation::{Operation, Progress, Subject};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::StepError;
 use super::steps::Row;
 use crate::Control;
+
+/// How often a step's progress is written at the most.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a step has at hand: the control plane, and which operation it belongs to.
 pub struct Context {
@@ -22,17 +28,47 @@ pub struct Context {
     /// Counts the attempts at steps; the same number is never used twice in an operation.
     pub(super) attempt: u32,
     pub(super) cancelled: CancellationToken,
+    /// When this attempt's progress was last written.
+    reported: Mutex<Option<Instant>>,
 }
 
 impl Context {
     pub(super) fn new(control: Control, operation: &Operation, lease_epoch: i64, cancelled: CancellationToken) -> Self {
         let guard = LeaseGuard { operation: operation.id, epoch: lease_epoch };
-        Self { control, operation: operation.id, subject: operation.subject, guard, attempt: 0, cancelled }
+        Self {
+            control,
+            operation: operation.id,
+            subject: operation.subject,
+            guard,
+            attempt: 0,
+            cancelled,
+            reported: Mutex::default(),
+        }
     }
 
     /// The number of this attempt; with the operation's id it names what the attempt sends out.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    pub(super) fn begin_attempt(&self) {
+        *self.reported.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
+    }
+
+    /// Says how far the step is, in units of its own (bytes, mostly). May be called as often as one likes: it is written
+    /// once a second at the most, and one that gets lost does no harm.
+    pub async fn progress(&self, done: u64, total: Option<u64>) {
+        {
+            let mut reported = self.reported.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if reported.is_some_and(|reported| reported.elapsed() < PROGRESS_INTERVAL) {
+                return;
+            }
+            *reported = Some(Instant::now());
+        }
+        let progress = Progress { done, total };
+        if let Err(error) = self.control.database().note_progress(self.guard, self.attempt, progress).await {
+            tracing::debug!(operation = %self.operation, %error, "progress could not be written");
+        }
     }
 
     /// Waits for `wait`, but not past a cancellation. For waits that change nothing.

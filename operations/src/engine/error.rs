@@ -18,6 +18,9 @@ pub enum StepError {
     /// Another control node works on the operation now.
     #[error("the lease was taken over")]
     LeaseLost,
+    /// This control node was fenced: what became of the attempt is for another one to find out.
+    #[error("this control node was fenced")]
+    Fenced,
     /// The database failed. Nothing can be journaled without it, so this is waited out.
     #[error(transparent)]
     Database(#[from] cuttle_database::Error),
@@ -35,6 +38,9 @@ impl StepError {
 
 impl From<cuttle_rbd_backend::Error> for StepError {
     fn from(error: cuttle_rbd_backend::Error) -> Self {
+        if error.is_fenced() {
+            return Self::Fenced;
+        }
         let message = error.to_string();
         match error.class() {
             Class::Retry | Class::Unknown => Self::retry(FaultKind::Storage, message),

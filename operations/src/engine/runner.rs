@@ -12,7 +12,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
 use super::steps::{ClaimEnd, Outcome, Row, StepFn, Steps, Undo};
-use super::{Context, StepError};
+use super::{Context, Point, StepError};
 use crate::Control;
 
 /// How long to wait before the database is asked again when it is away.
@@ -119,7 +119,7 @@ impl<S: Steps> Runner<S> {
                 return Ok(Err(cancelled()));
             }
             self.journal_begin(name, direction).await?;
-            let result = AssertUnwindSafe(run(&self.context, &mut self.state)).catch_unwind().await;
+            let result = self.once(name, run, direction).await;
             let error = match result {
                 Ok(Ok(())) => {
                     self.note_end(direction, StepResult::Done, None);
@@ -132,6 +132,11 @@ impl<S: Steps> Runner<S> {
             };
             let fault = match error {
                 StepError::LeaseLost => return Err(Abandoned),
+                StepError::Fenced => {
+                    tracing::warn!(operation = %self.context.operation, step = name, "dropped: this control node was fenced");
+                    self.context.control.engine().note_fenced();
+                    return Err(Abandoned);
+                }
                 StepError::Cancelled => cancelled(),
                 StepError::Failed(fault) => fault,
                 StepError::Retry(fault) if tried < limit => {
@@ -150,6 +155,24 @@ impl<S: Steps> Runner<S> {
             self.note_end(direction, StepResult::Failed, Some(fault.message.clone()));
             return Ok(Err(fault));
         }
+    }
+
+    /// One attempt; a panic in it is its end, and not the engine's.
+    async fn once(
+        &mut self,
+        step: &'static str,
+        run: StepFn<S>,
+        direction: Direction,
+    ) -> Result<Result<(), StepError>, Box<dyn std::any::Any + Send>> {
+        let probe = self.context.control.probe();
+        let (operation, attempt) = (self.context.operation, self.context.attempt);
+        self.context.begin_attempt();
+        let work = run(&self.context, &mut self.state);
+        let work = match &probe {
+            None => work,
+            Some(probe) => probe.attempt(Point { operation, kind: S::KIND, step, direction, attempt }, work),
+        };
+        AssertUnwindSafe(work).catch_unwind().await
     }
 
     async fn pause(&self, pause: Duration, direction: Direction) {
@@ -263,7 +286,7 @@ impl<S: Steps> Runner<S> {
 }
 
 fn cancelled() -> Fault {
-    Fault::new(FaultKind::Internal, "it was cancelled because the instance is being deleted")
+    Fault::new(FaultKind::Internal, "it was cancelled")
 }
 
 /// Repeats a database call for as long as the database is away. A statement that it refuses is not

@@ -7,14 +7,15 @@ use std::time::Duration;
 use cuttle_database::Event;
 use cuttle_model::clock::Timestamp;
 use cuttle_model::ids::OperationId;
-use cuttle_model::operation::{Lease, Operation, OperationKind};
-use tokio::sync::{Semaphore, broadcast};
+use cuttle_model::operation::{Lease, Operation};
+use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::runner;
+use super::registry::dispatch;
 use crate::Control;
 use crate::events::wait_for;
+use crate::membership;
 
 /// The operations that this node works on.
 pub struct Engine {
@@ -22,6 +23,8 @@ pub struct Engine {
     /// Permits for operations that are worked on at once; a further one waits, with its lease.
     slots: Arc<Semaphore>,
     capacity: usize,
+    /// A step found this node fenced.
+    fenced: Notify,
 }
 
 struct Running {
@@ -33,7 +36,7 @@ struct Running {
 impl Engine {
     pub(crate) fn new(capacity: usize) -> Self {
         let capacity = capacity.max(1);
-        Self { running: Arc::default(), slots: Arc::new(Semaphore::new(capacity)), capacity }
+        Self { running: Arc::default(), slots: Arc::new(Semaphore::new(capacity)), capacity, fenced: Notify::new() }
     }
 
     /// A lease for an operation that this node is about to insert.
@@ -63,6 +66,16 @@ impl Engine {
         running.insert(id, Running { cancelled, task: task.abort_handle(), lease_until: lease.until });
     }
 
+    /// A step was told by Ceph that this node is fenced.
+    pub(super) fn note_fenced(&self) {
+        self.fenced.notify_one();
+    }
+
+    /// Whether no task of an operation is left, those that were told to end included.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.slots.available_permits() == self.capacity
+    }
+
     /// Takes operations up and keeps leases until `shutdown`; then waits for none: another node, or the
     /// next start of this one, goes on from the journal.
     pub(crate) async fn run(&self, control: &Control, shutdown: &CancellationToken) {
@@ -74,7 +87,23 @@ impl Engine {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 _ = tick.tick() => {
-                    self.renew(control).await;
+                    if membership::is_member(control).await {
+                        self.renew(control).await;
+                    } else if !self.rejoin(control).await {
+                        continue;
+                    }
+                    membership::fence_lapsed(control).await;
+                    self.take(control).await;
+                }
+                () = self.fenced.notified() => {
+                    // Ceph knows it, whoever did it; so what this node worked on may go on at once.
+                    let old = control.node();
+                    if !self.rejoin(control).await {
+                        continue;
+                    }
+                    if let Err(error) = control.database().node_fenced(old, control.now()).await {
+                        tracing::warn!(%error, "others find out by themselves that this node was fenced");
+                    }
                     self.take(control).await;
                 }
                 event = events.recv() => match event {
@@ -89,9 +118,20 @@ impl Engine {
                 },
             }
         }
+        self.drop_all();
+    }
+
+    /// Ends the work on everything that is under way here.
+    fn drop_all(&self) {
         for (_, running) in self.running().drain() {
             running.task.abort();
         }
+    }
+
+    /// Goes on as another node. False: it must be tried again, and until then nothing is taken up.
+    async fn rejoin(&self, control: &Control) -> bool {
+        self.drop_all();
+        membership::rejoin(control).await
     }
 
     fn cancel(&self, id: OperationId) {
@@ -182,6 +222,7 @@ fn stop(id: &OperationId, running: &Running) -> bool {
 fn lock(table: &Mutex<HashMap<OperationId, Running>>) -> MutexGuard<'_, HashMap<OperationId, Running>> {
     table.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
+<<<<<<< HEAD
 
 async fn dispatch(control: Control, operation: Operation, lease_epoch: i64, cancelled: CancellationToken) {
     match operation.kind {
@@ -194,3 +235,5 @@ async fn dispatch(control: Control, operation: Operation, lease_epoch: i64, canc
         OperationKind::DeleteImage => runner::run::<crate::image::Delete>(control, operation, lease_epoch, cancelled).await,
     }
 }
+=======
+>>>>>>> cc2b8b2 (A control node whose leases run out is fenced in Ceph before its operations go on elsewhere; one that was fenced comes back as another)

@@ -18,7 +18,7 @@ use cuttle_model::image::{Image, ImageStatus, Visibility};
 use cuttle_model::instance::Instance;
 use cuttle_operations::create::CreateInstance;
 use cuttle_operations::{Control, Parts, Requester, Settings};
-use cuttle_rbd_backend::{Cluster, ClusterConfig, KeySource, Limits, PoolUse};
+use cuttle_rbd_backend::{Cluster, ClusterAddress, ClusterConfig, KeySource, Limits, PoolUse};
 use tokio_util::sync::CancellationToken;
 
 pub use agent::{Agent, Answer};
@@ -88,11 +88,13 @@ impl World {
         let database: Database = cuttle_database::connect(&url, None, &Options::default()).await.unwrap();
         database.migrate().await.unwrap();
         let ceph = connect().await;
+        let connect = Arc::new(address());
         for pool in [IMAGES, DISKS] {
             ceph.create_pool(pool, PoolUse::Images).await.unwrap();
         }
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
-        Control::new(Parts { database, ceph: Arc::new(ceph), clock, ids, settings: self.settings.clone() })
+        let settings = self.settings.clone();
+        Control::join(Parts { database, ceph: Arc::new(ceph), connect, clock, ids, settings, probe: None }).await.unwrap()
     }
 
     async fn host(&self, control: &Control) -> HostId {
@@ -287,9 +289,14 @@ impl Life {
     }
 }
 
-async fn connect() -> Cluster {
+fn address() -> ClusterAddress {
     let conf_file = std::env::var_os("CUTTLE_TEST_CEPH_CONF").map(PathBuf::from);
     assert!(conf_file.is_some(), "CUTTLE_TEST_CEPH_CONF is not set: these tests need a real Ceph, see docs/lab.md");
     let config = ClusterConfig { conf_file, monitors: None, client_name: "client.admin".into(), key: KeySource::ConfFile };
-    Cluster::connect(config, Limits::default()).await.unwrap()
+    ClusterAddress { config, limits: Limits::default() }
+}
+
+async fn connect() -> Cluster {
+    let ClusterAddress { config, limits } = address();
+    Cluster::connect(config, limits).await.unwrap()
 }

@@ -1,11 +1,12 @@
 //! The storage that ships: Ceph. Each call is the one of the same name of [`Cluster`], [`Pool`], [`ImageWriter`] and
 //! [`ImageReader`]; their own files say more.
 
-use super::{ImagePool, ReadImage, Storage, WriteImage};
+use super::{Connect, ImagePool, ReadImage, Storage, WriteImage};
 use crate::capacity::{PoolCapacity, PoolUse};
 use crate::client::ClientCaps;
 use crate::clone::ClonePlan;
 use crate::cluster::Cluster;
+use crate::config::{ClusterConfig, Limits};
 use crate::error::Error;
 use crate::image::{ImageInfo, ImageName, ImageRef};
 use crate::listing::{ImageFacts, Place};
@@ -24,6 +25,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
+
+/// Which cluster to connect to, as whom.
+#[derive(Clone, Debug)]
+pub struct ClusterAddress {
+    pub config: ClusterConfig,
+    pub limits: Limits,
+}
+
+#[async_trait]
+impl Connect for ClusterAddress {
+    async fn connect(&self) -> Result<Arc<dyn Storage>, Error> {
+        Ok(Arc::new(Cluster::connect(self.config.clone(), self.limits.clone()).await?))
+    }
+}
 
 #[async_trait]
 impl Storage for Cluster {

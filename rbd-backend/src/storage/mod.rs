@@ -8,6 +8,8 @@
 
 mod ceph;
 
+pub use ceph::ClusterAddress;
+
 use crate::capacity::{PoolCapacity, PoolUse};
 use crate::client::ClientCaps;
 use crate::clone::ClonePlan;
@@ -74,6 +76,13 @@ pub trait Storage: Send + Sync {
     /// Puts clients on the blocklist, by `ip:port/nonce`, for this long, and waits until the map that says so is ours: from
     /// then on whatever we touch refuses them. Safe to repeat.
     async fn fence(&self, addresses: &[String], expiry: Duration) -> Result<(), Error>;
+}
+
+/// How a connection is made: again under a new identity, after the one before was fenced.
+#[async_trait]
+pub trait Connect: Send + Sync {
+    /// A new client of the cluster, with addresses that no earlier one had.
+    async fn connect(&self) -> Result<Arc<dyn Storage>, Error>;
 }
 
 /// A pool of images.

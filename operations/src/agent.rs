@@ -21,11 +21,32 @@ pub(crate) async fn ask(
     command: &Command,
     patience: Duration,
 ) -> cuttle_database::Result<Option<Outcome>> {
+    // Also where nobody waits for it any more: what was asked for and then cancelled must not be begun later.
+    let mut asked = Asked { control, command: Some(command.id) };
     let outcome = ask_and_leave(control, host, command, patience).await?;
+    asked.command = None;
     if outcome.is_none() {
         control.database().withdraw_command(command.id).await?;
     }
     Ok(outcome)
+}
+
+/// A command that somebody waits for. Dropped before its end, it is withdrawn.
+struct Asked<'a> {
+    control: &'a Control,
+    command: Option<CommandId>,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let (Some(command), Ok(runtime)) = (self.command, tokio::runtime::Handle::try_current()) else { return };
+        let control = self.control.clone();
+        runtime.spawn(async move {
+            if let Err(error) = control.database().withdraw_command(command).await {
+                tracing::warn!(%command, %error, "a command that nobody waits for could not be withdrawn");
+            }
+        });
+    }
 }
 
 /// As [`ask`], but a command without a report stays: the agent is given it whenever it comes back.

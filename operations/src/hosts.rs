@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use cuttle_compute_protocol::{
-    CephConnection, CephIdentity, Command, GuestState, Hello, MonitorAddress, Report, VERSION, Welcome,
+    CephConnection, CephIdentity, Command, GuestState, Hello, MonitorAddress, Outcome, Report, VERSION, Welcome,
 };
 use cuttle_database::{Event, InstanceQuery, ReportStored, Written};
 use cuttle_model::host::Host;
@@ -83,13 +83,25 @@ pub async fn guests_changed(control: &Control, host: &Host, guests: Vec<GuestSta
 /// What an agent reports of a command.
 pub async fn report(control: &Control, host: &Host, report: &Report) -> Result<(), HostError> {
     match control.database().store_report(host.id, report, control.now()).await? {
-        ReportStored::Stored | ReportStored::Known => {}
+        ReportStored::Stored | ReportStored::Known => note_gone(control, host, report).await?,
         // A command that was purged, or never this host's. The agent need not repeat itself.
         ReportStored::NoSuchCommand => {
             tracing::warn!(host = %host.name, command = %report.command_id, "a report of an unknown command");
         }
     }
     Ok(())
+}
+
+/// A guest whose end is reported is gone, also where nobody waited for that report any more. Whoever does wait works on
+/// the instance, and changes its row itself.
+async fn note_gone(control: &Control, host: &Host, report: &Report) -> Result<(), HostError> {
+    match report.outcome {
+        Outcome::Gone => {
+            let gone = GuestState { instance_id: report.instance_id, epoch: report.epoch, power: PowerState::Shutdown };
+            guests_changed(control, host, vec![gone]).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The commands for a host: those that wait, then each new one as it is stored. One is delivered again

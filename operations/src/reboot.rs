@@ -67,7 +67,10 @@ impl Steps for Reboot {
                 instance.power = PowerState::Running;
                 instance.launched_at = instance.launched_at.or(Some(instance.updated_at));
             }
-            // Nothing was done to it.
+            // It may have been told to end, and what came of that nobody knows: the agent says so when it speaks next.
+            Outcome::Undone(_) if !self.stopped && instance.state == InstanceState::Active => {
+                instance.power = PowerState::Unknown
+            }
             Outcome::Undone(_) if !self.stopped => {}
             Outcome::Undone(fault) => {
                 instance.power = PowerState::Shutdown;

@@ -43,7 +43,8 @@ impl Steps for Stop {
                 instance.state = InstanceState::Stopped;
                 instance.power = PowerState::Shutdown;
             }
-            Outcome::Succeeded | Outcome::Undone(_) => {}
+            // It was told to, and what came of that nobody knows: the agent says so when it speaks next.
+            Outcome::Succeeded | Outcome::Undone(_) => instance.power = PowerState::Unknown,
         }
         ClaimEnd::Kept
     }

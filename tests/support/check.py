@@ -122,6 +122,39 @@ def database_postgres(run: Run, log: Path) -> Count:
     return cargo_test(run, log, "-p", "cuttle-database", "--test", "postgres")
 
 
+def stand_ins(run: Run, log: Path) -> Count:
+    """What stands in for Ceph and libvirt, and the unwind kit on it."""
+    count = cargo_test(run, log, "-p", "cuttle-fakes", "--test", "*")
+    count.add(cargo_test(run, log, "-p", "cuttle-operations", "--test", "unwind_kit", "--", "--nocapture"))
+    say(log, "unwind kit")
+    return count
+
+
+def say(log: Path, what: str) -> None:
+    """Shows a test's own words."""
+    for line in log.read_text(errors="replace").splitlines():
+        if line.startswith(what):
+            print(f"   {line}", flush=True)
+
+
+def unwind_kit(run: Run, log: Path) -> Count:
+    """The unwind kit on a real Ceph and a real libvirtd, inside a host of the lab."""
+    text = run.call(log, "cargo", "test", "-p", "cuttle-tests", "--test", "unwind_kit", "--no-run")
+    program = str(ROOT / re.findall(r"Executable .*\((.+)\)", text)[-1])
+    settings = [AGENT_TESTS[0], f"CUTTLE_TEST_CEPH_CONF={run.environment['CUTTLE_TEST_CEPH_CONF']}"]
+    settings += [f"{name}={run.environment[name]}" for name in ("CUTTLE_KIT_SEED",) if name in run.environment]
+    settings += ["CUTTLE_KIT_FULL=1"] if run.full else []
+    try:
+        text = run.call(log, *lab("exec", "1", "--", "env", *settings, program, "--nocapture"))
+    except Failed as failure:
+        text = str(failure)
+        show(log)
+        if tests_of(text).failed == 0:
+            raise
+    say(log, "unwind kit")
+    return tests_of(text)
+
+
 def rbd_backend(run: Run, log: Path) -> Count:
     # All of its tests but those that break the cluster.
     tests = sorted(path.stem for path in (ROOT / "rbd-backend" / "tests").iterdir() if path.name not in ("support", "trouble.rs"))
@@ -215,6 +248,7 @@ QUICK: list[Suite] = [
     ("clippy", clippy),
     ("unit", unit),
     ("database on SQLite", database_sqlite),
+    ("stand-ins and the unwind kit", stand_ins),
 ]
 
 ON_REAL_PARTS: list[Suite] = [
@@ -225,6 +259,7 @@ ON_REAL_PARTS: list[Suite] = [
     ("build", binaries),
     ("lab with three hosts", lab_up("--hosts", "3")),
     ("agent on libvirt", agent),
+    ("unwind kit on real parts", unwind_kit),
     ("end to end", end_to_end),
     ("requests made up from the schemas", fuzzing),
     ("joining", joining),

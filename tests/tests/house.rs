@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cuttle-compute-protocol", &["cuttle-model"]),
     ("cuttle-rbd-backend", &["cuttle-model"]),
     ("cuttle-database", &["cuttle-model", "cuttle-compute-protocol"]),
+    ("cuttle-fakes", &["cuttle-model", "cuttle-compute-protocol", "cuttle-rbd-backend", "cuttle-compute"]),
     ("cuttle-compute", &["cuttle-model", "cuttle-compute-protocol", "cuttle-rbd-backend"]),
     (
         "cuttle-operations",
@@ -114,6 +115,17 @@ fn dependencies_point_one_way() {
             assert!(allowed.contains(&dependency.as_str()), "{name} must not depend on {dependency}");
         }
     }
+}
+
+/// What stands in for Ceph and libvirt never ships: nobody depends on it but for tests.
+#[test]
+fn stand_ins_are_for_tests_only() {
+    for (name, (_, manifest)) in manifests() {
+        assert!(!dependencies(&manifest).contains("cuttle-fakes"), "{name} must not depend on cuttle-fakes but for its tests");
+    }
+    assert_eq!(manifests()["cuttle-fakes"].1["package"]["publish"]["workspace"].as_bool(), Some(true));
+    let workspace: toml::Table = read(&root().join("Cargo.toml")).parse().unwrap();
+    assert_eq!(workspace["workspace"]["package"]["publish"].as_bool(), Some(false));
 }
 
 #[test]

@@ -15,6 +15,7 @@ macro_rules! with_kind {
             OperationKind::DeleteInstance => with_kind!(@ crate::delete::Delete, $Steps => $body),
             OperationKind::StartInstance => with_kind!(@ crate::start::Start, $Steps => $body),
             OperationKind::StopInstance => with_kind!(@ crate::stop::Stop, $Steps => $body),
+            OperationKind::RebootInstance => with_kind!(@ crate::reboot::Reboot, $Steps => $body),
             OperationKind::ImportImage => with_kind!(@ crate::image::Import, $Steps => $body),
             OperationKind::DeleteImage => with_kind!(@ crate::image::Delete, $Steps => $body),
         }

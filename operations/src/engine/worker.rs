@@ -222,18 +222,3 @@ fn stop(id: &OperationId, running: &Running) -> bool {
 fn lock(table: &Mutex<HashMap<OperationId, Running>>) -> MutexGuard<'_, HashMap<OperationId, Running>> {
     table.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
-<<<<<<< HEAD
-
-async fn dispatch(control: Control, operation: Operation, lease_epoch: i64, cancelled: CancellationToken) {
-    match operation.kind {
-        OperationKind::CreateInstance => runner::run::<crate::create::Create>(control, operation, lease_epoch, cancelled).await,
-        OperationKind::DeleteInstance => runner::run::<crate::delete::Delete>(control, operation, lease_epoch, cancelled).await,
-        OperationKind::StartInstance => runner::run::<crate::start::Start>(control, operation, lease_epoch, cancelled).await,
-        OperationKind::StopInstance => runner::run::<crate::stop::Stop>(control, operation, lease_epoch, cancelled).await,
-        OperationKind::RebootInstance => runner::run::<crate::reboot::Reboot>(control, operation, lease_epoch, cancelled).await,
-        OperationKind::ImportImage => runner::run::<crate::image::Import>(control, operation, lease_epoch, cancelled).await,
-        OperationKind::DeleteImage => runner::run::<crate::image::Delete>(control, operation, lease_epoch, cancelled).await,
-    }
-}
-=======
->>>>>>> cc2b8b2 (A control node whose leases run out is fenced in Ceph before its operations go on elsewhere; one that was fenced comes back as another)

@@ -23,7 +23,7 @@ impl Steps for Delete {
     const KIND: OperationKind = OperationKind::DeleteImage;
 
     fn steps() -> Vec<Step<Self>> {
-        vec![step!("move image to trash", trash_image, no_undo: "the user asked for it; the trash keeps it for a while")]
+        vec![step!("move image to trash", trash_image, undo: restore_image)]
     }
 
     fn end_image(&self, outcome: &Outcome, image: &mut Image) {
@@ -57,5 +57,23 @@ async fn trash_image(context: &Context, state: &mut Delete) -> Result<(), StepEr
     let pool = control.ceph().pool(&control.settings().images_pool);
     // None: it never had data, or an earlier run of this step moved it.
     pool.trash_move(&image_name(state.image_id), control.settings().trash_delay()).await?;
+    Ok(())
+}
+
+/// Brings the data back, where it is in the trash: an image that is still there has its data.
+async fn restore_image(context: &Context, state: &mut Delete) -> Result<(), StepError> {
+    let control = &context.control;
+    let pool = control.ceph().pool(&control.settings().images_pool);
+    let name = image_name(state.image_id);
+    if pool.info(name.as_str().into()).await?.is_some() {
+        return Ok(());
+    }
+    // The newest one of that name: an upload that broke off may have left others.
+    let entries = pool.trash_list().await?.into_iter().filter(|entry| entry.name == name);
+    if let Some(entry) = entries.max_by_key(|entry| entry.deleted_at)
+        && state.status == ImageStatus::Active
+    {
+        pool.trash_restore(&entry.id, &name).await?;
+    }
     Ok(())
 }

@@ -6,12 +6,10 @@ mod support;
 
 mod clones;
 mod cluster;
-mod images;
+mod contract;
 mod listing;
 mod refusals;
 mod rights;
-mod snapshots;
 mod streams;
-mod trash;
 mod users;
 mod watchers;

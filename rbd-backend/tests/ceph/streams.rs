@@ -67,46 +67,6 @@ async fn a_stream_of_odd_pieces_arrives_whole_and_sparse() {
 }
 
 #[tokio::test]
-async fn zeroes_overwrite_what_is_not_fresh() {
-    with_place(|place| async move {
-        let name = image(&place, "disk", 8 * MIB).await;
-        let writer = place.pool.open_writer(&name, WriterOptions::default()).await.unwrap();
-        writer.write_at(0, vec![7u8; 8 * MIB].into()).await.unwrap();
-        writer.finish().await.unwrap();
-        place.pool.create_snapshot(&name, "full").await.unwrap();
-        let writer = place.pool.open_writer(&name, WriterOptions::default()).await.unwrap();
-        writer.write_at(MIB as u64, vec![0u8; MIB].into()).await.unwrap();
-        writer.discard(6 * MIB as u64, 2 * MIB as u64).await.unwrap();
-        writer.finish().await.unwrap();
-        let read = read_all(&place, &name, None).await;
-        let zero = |range: std::ops::Range<usize>| read[range].iter().all(|byte| *byte == 0);
-        let seven = |range: std::ops::Range<usize>| read[range].iter().all(|byte| *byte == 7);
-        assert!(seven(0..MIB) && zero(MIB..2 * MIB) && seven(2 * MIB..6 * MIB) && zero(6 * MIB..8 * MIB));
-        assert!(read_all(&place, &name, Some("full")).await.iter().all(|byte| *byte == 7));
-        assert!(place.pool.open_reader(&name, Some("none")).await.unwrap().is_none());
-        assert!(place.pool.open_reader(place.name("none"), None).await.unwrap().is_none());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_does_not_fit_is_refused_before_it_is_written() {
-    with_place(|place| async move {
-        let name = image(&place, "disk", 4 * MIB).await;
-        let mut writer = place.pool.open_writer(&name, WriterOptions::default()).await.unwrap();
-        let error = writer.write_at(4 * MIB as u64 - 1, vec![1u8; 2].into()).await.unwrap_err();
-        assert!(error.class() == Class::Refused && error.to_string().contains("beyond"), "{error}");
-        assert_eq!(writer.write_at(u64::MAX, vec![1u8; 2].into()).await.unwrap_err().class(), Class::Refused);
-        writer.append(vec![1u8; 4 * MIB].into()).await.unwrap();
-        assert_eq!(writer.append(vec![1u8; 1].into()).await.unwrap_err().class(), Class::Refused);
-        writer.finish().await.unwrap();
-        let missing = place.pool.open_writer(place.name("none"), WriterOptions::default()).await.err().unwrap();
-        assert_eq!(missing.class(), Class::Gone);
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn many_reads_and_writers_run_side_by_side() {
     with_place(|place| async move {
         let mut tasks = tokio::task::JoinSet::new();

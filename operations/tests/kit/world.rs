@@ -1,0 +1,151 @@
+//! What outlives a process of the control plane: the database's file, Ceph, the host with its hypervisor and agent.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use cuttle_compute::hypervisor::{Events, Hypervisor};
+use cuttle_compute::libvirt::{Deadlines, Libvirt};
+use cuttle_compute::state_dir::StateDir;
+use cuttle_fakes::{MemoryCluster, MemoryHypervisor};
+use cuttle_model::clock::Clock;
+use cuttle_model::ids::{Ids, ProjectId, RandomIds, RequestId, UserId};
+use cuttle_operations::{Requester, Settings};
+use cuttle_rbd_backend::{ClusterAddress, ClusterConfig, Connect, Deferment, ImageRef, KeySource, Limits, PoolUse, Storage};
+use tokio::runtime::Runtime;
+
+use super::agent::Agent;
+use super::clock::KitClock;
+
+/// Where a scenario takes place.
+pub struct World {
+    folder: tempfile::TempDir,
+    pub cluster: Arc<dyn Connect>,
+    /// How the invariants are looked at: a client that is nobody's.
+    pub storage: Arc<dyn Storage>,
+    pub hypervisor: Arc<dyn Hypervisor>,
+    pub agent: Agent,
+    pub clock: KitClock,
+    pub settings: Settings,
+    pub who: Requester,
+    /// The name of the host; each world has its own, as each has a Ceph user.
+    pub host: String,
+    /// How long what an agent does late may take to show.
+    pub patience: Duration,
+    /// The host's own runtime: what runs there does not die with the control plane.
+    pub machine: Runtime,
+}
+
+fn settings(prefix: &str) -> Settings {
+    Settings {
+        images_pool: format!("{prefix}images"),
+        vms_pool: format!("{prefix}vms"),
+        volumes_pool: format!("{prefix}volumes"),
+        command_timeout_seconds: 20,
+        delete_patience_seconds: 20,
+        shutdown_timeout_seconds: 1,
+        lease_seconds: 2,
+        retry_delay_ms: 2,
+        step_attempts: 12,
+        trash_delay_seconds: 600,
+        ..Settings::default()
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// A world in memory.
+pub fn memory_world() -> World {
+    let cluster = MemoryCluster::default();
+    let machine = MemoryHypervisor::new(cluster.clone());
+    let events = machine.events();
+    let folder = Path::new("/dev/shm");
+    let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
+    World::new(folder, Arc::new(cluster), Arc::new(machine), events, settings(""), Duration::from_millis(500))
+}
+
+/// A world on the real Ceph that `CUTTLE_TEST_CEPH_CONF` names and the real libvirtd that `CUTTLE_TEST_LIBVIRT_URI` names.
+pub fn real_world() -> World {
+    let conf = std::env::var_os("CUTTLE_TEST_CEPH_CONF").map(PathBuf::from);
+    assert!(conf.is_some(), "CUTTLE_TEST_CEPH_CONF is not set: these tests need a real Ceph, see docs/lab.md");
+    let uri = std::env::var("CUTTLE_TEST_LIBVIRT_URI").expect("CUTTLE_TEST_LIBVIRT_URI must name a libvirtd for tests");
+    let config = ClusterConfig { conf_file: conf, monitors: None, client_name: "client.admin".into(), key: KeySource::ConfFile };
+    let deadlines =
+        Deadlines { call: Duration::from_secs(20), create: Duration::from_secs(60), destroy: Duration::from_secs(30) };
+    let (libvirt, events) = Libvirt::new(&uri, deadlines).unwrap();
+    let cluster = Arc::new(ClusterAddress { config, limits: Limits::default() });
+    // A killed process's watch lasts for half a minute, and so may an undo.
+    let settings = Settings { retry_delay_ms: 100, ..settings("kit-") };
+    World::new(PathBuf::from("/var/tmp"), cluster, Arc::new(libvirt), events, settings, Duration::from_secs(20))
+}
+
+impl World {
+    fn new(
+        folder: PathBuf,
+        cluster: Arc<dyn Connect>,
+        hypervisor: Arc<dyn Hypervisor>,
+        events: Events,
+        settings: Settings,
+        patience: Duration,
+    ) -> Self {
+        static WORLDS: AtomicU32 = AtomicU32::new(0);
+        let number = WORLDS.fetch_add(1, Ordering::Relaxed);
+        let folder = tempfile::Builder::new().prefix("cuttle-kit-").tempdir_in(folder).unwrap();
+        let (machine, clock) = (runtime(), KitClock::default());
+        let storage = machine.block_on(async {
+            let storage = cluster.connect().await.unwrap();
+            for pool in [&settings.images_pool, &settings.vms_pool, &settings.volumes_pool] {
+                storage.create_pool(pool, PoolUse::Images).await.unwrap();
+            }
+            empty(storage.as_ref(), &settings).await;
+            storage
+        });
+        let state = StateDir::open(&folder.path().join("agent")).unwrap();
+        let agent = {
+            let _inside = machine.enter();
+            Agent::start(Arc::clone(&hypervisor), events, state, Arc::new(clock.clone()) as Arc<dyn Clock>)
+        };
+        let who = Requester {
+            project_id: ProjectId::from_uuid(RandomIds.uuid()),
+            user_id: UserId::from_uuid(RandomIds.uuid()),
+            request_id: RequestId::new(&RandomIds),
+        };
+        let host = format!("kit-{}-{number}", std::process::id());
+        Self { folder, cluster, storage, hypervisor, agent, clock, settings, who, host, patience, machine }
+    }
+
+    pub fn database_url(&self) -> String {
+        format!("sqlite:{}", self.folder.path().join("cuttle.db").display())
+    }
+
+    /// Takes away what a scenario leaves where there is no world of its own.
+    pub fn clean_up(self) {
+        self.machine.block_on(async {
+            let user = format!("client.cuttle.{}.1", self.host);
+            let _ = self.storage.remove_client(&user).await;
+            empty(self.storage.as_ref(), &self.settings).await;
+        });
+        self.machine.shutdown_background();
+    }
+}
+
+/// Empties the kit's pools, clones before their parents. What somebody still has open stays until the next time.
+async fn empty(storage: &dyn Storage, settings: &Settings) {
+    for pool in [&settings.vms_pool, &settings.images_pool] {
+        let pool = storage.pool(pool);
+        for image in pool.list_images().await.unwrap_or_default() {
+            let _ = pool.trash_move(&image.name, Duration::ZERO).await;
+        }
+        for entry in pool.trash_list().await.unwrap_or_default() {
+            let image = || ImageRef::id(&entry.id);
+            for snapshot in pool.list_snapshots(image()).await.ok().flatten().unwrap_or_default() {
+                let _ = pool.unprotect_snapshot(image(), &snapshot.name).await;
+                let _ = pool.remove_snapshot(image(), &snapshot.name).await;
+            }
+            let _ = pool.trash_purge(&entry.id, Deferment::Ignored).await;
+        }
+    }
+}

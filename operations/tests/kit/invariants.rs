@@ -116,18 +116,17 @@ async fn one_writer(world: &World, life: &Life, seen: &Seen) {
         assert!(guests <= 1, "{instance:?} has {guests} guests");
         assert!(guests == 0 || !open.is_empty(), "{instance:?} has a guest and no client on record");
         // A record goes only by proof, which may come with the next start or with the delete.
-        let Some(disk) = &instance.root_disk else {
+        if instance.root_disk.is_none() {
             assert!(open.is_empty(), "{instance:?} has these clients on record: {open:?}");
-            continue;
-        };
-        let watchers = world.storage.pool(&disk.pool).watchers_by_id(&disk.image_id).await.unwrap().unwrap_or_default();
-        for watcher in &watchers {
-            assert!(
-                open.iter().any(|client| client.address == watcher.address),
-                "an unknown client: {watcher:?} of {instance:?}"
-            );
         }
-        assert_eq!(watchers.len(), guests, "{watchers:?} of {instance:?}");
+        for disk in instance.disks() {
+            let watchers = world.storage.pool(&disk.pool).watchers_by_id(&disk.image_id).await.unwrap().unwrap_or_default();
+            for watcher in &watchers {
+                let known = open.iter().any(|client| client.address == watcher.address && client.image_id == disk.image_id);
+                assert!(known, "an unknown client: {watcher:?} of {disk:?} of {instance:?}");
+            }
+            assert_eq!(watchers.len(), guests, "{watchers:?} of {disk:?} of {instance:?}");
+        }
     }
 }
 
@@ -138,11 +137,9 @@ async fn nothing_leaks(world: &World, life: &Life, seen: &Seen) {
         let owner = found.name.split('_').next().and_then(|id| id.parse::<InstanceId>().ok());
         let owner = owner.and_then(|id| seen.instances.iter().find(|instance| instance.id == id));
         let owner = owner.unwrap_or_else(|| panic!("the disk {} belongs to nobody", found.name));
-        let root = owner.root_disk.as_ref().unwrap_or_else(|| panic!("{owner:?} does not know of {}", found.name));
         assert_ne!(owner.state, InstanceState::Deleted, "{} outlived its instance", found.name);
-        if found.name.ends_with("_disk") {
-            assert_eq!(root.image_id, found.id, "{owner:?} names another disk than {}", found.name);
-        }
+        let known = owner.disks().any(|disk| disk.image_id == found.id && disk.name == found.name);
+        assert!(known, "{owner:?} does not know of {}", found.name);
     }
     for found in world.storage.pool(&settings.images_pool).list_images().await.unwrap() {
         let owner = seen.images.iter().find(|image| image_name(image.id) == found.name);
@@ -161,18 +158,24 @@ async fn nothing_is_lost(world: &World, life: &Life, seen: &Seen) {
     let vms = world.storage.pool(&settings.vms_pool);
     let trash = in_trash(&vms).await;
     for instance in seen.instances.iter().filter(|instance| instance.state != InstanceState::Deleted) {
-        let Some(disk) = &instance.root_disk else {
+        let Some(root) = &instance.root_disk else {
             assert_eq!(instance.state.name(), StateName::Error, "without a disk: {instance:?}");
             continue;
         };
-        let found = vms.info_by_id(&disk.image_id).await.unwrap();
-        assert!(found.is_some(), "the disk of {instance:?} is gone");
+        if instance.state == InstanceState::Active {
+            assert_eq!(instance.disks().count(), 1 + instance.flavor.extra_disks().len(), "{instance:?}");
+        }
         let operations = life.control.database().list_operations(cuttle_model::operation::Subject::Instance(instance.id));
         let delete_asked = operations.await.unwrap().iter().any(|operation| operation.kind == OperationKind::DeleteInstance);
-        assert!(delete_asked || !trash.contains(&disk.image_id), "nobody asked for {instance:?} to be deleted");
-        if !trash.contains(&disk.image_id) {
-            let parent = found.unwrap().parent;
-            assert!(parent.is_some_and(|parent| parent.snapshot == IMAGE_SNAPSHOT), "not a clone of its image: {instance:?}");
+        for disk in instance.disks() {
+            let found = vms.info_by_id(&disk.image_id).await.unwrap();
+            let found = found.unwrap_or_else(|| panic!("{disk:?} of {instance:?} is gone"));
+            let trashed = trash.contains(&disk.image_id);
+            assert!(delete_asked || !trashed, "nobody asked for {instance:?} to be deleted");
+            if disk.image_id == root.image_id && !trashed {
+                let parent = found.parent;
+                assert!(parent.is_some_and(|parent| parent.snapshot == IMAGE_SNAPSHOT), "no clone of its image: {instance:?}");
+            }
         }
     }
     let images = world.storage.pool(&settings.images_pool);

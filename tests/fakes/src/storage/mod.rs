@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cuttle_rbd_backend::{
-    ClientCaps, Connect, Effect, Errno, Error, ImagePool, MonitorAddress, PoolCapacity, PoolUse, Reason, Storage,
+    ClientCaps, Connect, Effect, Errno, Error, FullBecause, ImagePool, MonitorAddress, PoolCapacity, PoolUse, Reason, Storage,
 };
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -172,7 +172,12 @@ impl Storage for MemoryStorage {
         self.call(&call, |state| {
             let PoolState { full, images, .. } = state.pools.get(pool).ok_or_else(|| call.error(Reason::NoPool))?;
             let stored_bytes = images.values().map(|image| image.stored_bytes()).sum();
-            Ok(PoolCapacity { max_avail_bytes: ROOM_BYTES, stored_bytes, full: *full, nearfull: *full })
+            Ok(PoolCapacity {
+                max_avail_bytes: ROOM_BYTES,
+                stored_bytes,
+                full: full.then_some(FullBecause::Quota),
+                nearfull: *full,
+            })
         })
         .await
     }

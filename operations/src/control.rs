@@ -179,7 +179,7 @@ impl Control {
 
     /// What hosts join with.
     pub fn registry(&self) -> Registry<'_> {
-        Registry { database: &self.0.database, clock: self.0.clock.as_ref(), ids: self.0.ids.as_ref() }
+        Registry { database: self.database(), clock: self.clock(), ids: self.ids() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

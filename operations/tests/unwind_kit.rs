@@ -19,6 +19,6 @@ fn every_operation_ends_well_wherever_it_is_cut_off() {
     if let Ok(only) = std::env::var("CUTTLE_KIT_ONLY") {
         scenarios.retain(|scenario| scenario.to_string().contains(&only));
     }
-    let points = kit::run_all(kit::memory_world, scenarios, 2);
+    let points = kit::run_all(kit::memory_world, scenarios, 4);
     println!("unwind kit, stand-ins: {points}");
 }

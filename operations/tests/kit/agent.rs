@@ -74,9 +74,13 @@ impl Agent {
         context.storage.set(Reach { ceph: welcome.ceph, secret });
         welcome.disowned.into_iter().for_each(|instance| self.guests.disown(instance));
         let commands = async {
-            let mut commands = Box::pin(hosts::commands(&control, host.id));
-            while let Some(command) = commands.next().await {
-                self.guests.command(command);
+            // It ends where events were lost, as there is no certificate here; an agent dials again.
+            loop {
+                let mut commands = Box::pin(hosts::commands(&control, host.id, [0; 32]));
+                while let Some(command) = commands.next().await {
+                    self.guests.command(command);
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         let reports = async {
@@ -100,7 +104,7 @@ impl Agent {
                 context.outbox.wait_for_guest().await;
             }
         };
-        tokio::join!(commands, reports, news);
+        let _: ((), (), ()) = tokio::join!(commands, reports, news);
     }
 }
 

@@ -30,3 +30,17 @@ where
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+/// Base64 as clients send it.
+pub fn base64(bytes: &[u8]) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |chunk: &[u8]| -> String {
+        let number = (0..3).fold(0_u32, |sum, index| sum << 8 | u32::from(*chunk.get(index).unwrap_or(&0)));
+        let sign = |index: usize| match index <= chunk.len() {
+            true => char::from(SIGNS[(number >> (18 - 6 * index)) as usize & 63]),
+            false => '=',
+        };
+        (0..4).map(sign).collect()
+    };
+    bytes.chunks(3).map(group).collect()
+}

@@ -195,7 +195,16 @@ def agent(run: Run, log: Path) -> Count:
 
 
 def end_to_end(run: Run, log: Path) -> Count:
-    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api_*", "--test", "boot", "--test", "client", "--", "--test-threads=3")
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api_*", "--test", "boot", "--test", "guests", "--test", "client", "--", "--test-threads=3")
+
+
+def debian(run: Run, log: Path) -> Count:
+    """A Debian with cloud-init, built from packages once and kept until its recipe changes."""
+    recipe, image = ROOT / "guest" / "debian" / "build", ROOT / ".cache" / "guest" / "debian.raw"
+    if not image.exists() or image.stat().st_mtime < recipe.stat().st_mtime:
+        run.call(log, str(recipe), str(image))
+    run.environment["CUTTLE_TEST_DEBIAN"] = str(image)
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "debian")
 
 
 def joining(run: Run, log: Path) -> Count:
@@ -284,6 +293,7 @@ LONG: list[Suite] = [
     ("lab with PostgreSQL and two control nodes", lab_up("--hosts", "3", "--database", "postgres", "--control-nodes", "2")),
     ("end to end on PostgreSQL", end_to_end),
     ("faults on PostgreSQL", faults),
+    ("Debian with cloud-init", debian),
     ("lab for machines", lab_up("--ceph-only", "--database", "postgres")),
     ("deployment on machines with systemd", deployment),
     ("lab down again", lab_down),

@@ -1,0 +1,169 @@
+//! Guests on real parts: all their disks, what they are told, and how they are rebooted and stopped. The
+//! guest itself says what it found, on its console.
+
+// A test that meets what it did not expect shall panic.
+#![allow(clippy::unwrap_used)]
+
+use cuttle_tests::{Cloud, Lab, Server, base64};
+use serde_json::{Value, json};
+
+const READY: &str = "CUTTLE-GUEST-READY";
+
+/// The number of the epoch in which the server's guest runs, by its domain's metadata.
+fn epoch(lab: &Lab, host: &str, server: &Server) -> u64 {
+    let xml = lab.virsh(host, &["dumpxml", &server.id]);
+    let (_, rest) = xml.split_once("<cuttle:epoch>").unwrap_or_else(|| panic!("no epoch: {xml}"));
+    rest.split('<').next().unwrap().parse().unwrap()
+}
+
+fn host_of(shown: &Value) -> String {
+    Lab::number(shown["OS-EXT-SRV-ATTR:host"].as_str().expect("an admin sees the host"))
+}
+
+async fn make(cloud: &Cloud, server: Value) -> (Server, Value) {
+    let answer = cloud.post("/compute/v2.1/servers", &json!({ "server": server })).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let made = answer.body["server"].clone();
+    (Server { id: made["id"].as_str().unwrap().to_owned() }, made)
+}
+
+#[tokio::test]
+async fn reboots_run_new_guests_on_the_same_disk() {
+    let cloud = Cloud::from_env().await;
+    let lab = Lab::from_env();
+    let server = cloud.create_server("reboot").await;
+    let host = host_of(&cloud.wait_for(&server, "ACTIVE").await);
+    cloud.wait_for_console(&server, READY, 1).await;
+    assert_eq!(epoch(&lab, &host, &server), 1);
+
+    for (kind, boots) in [("SOFT", 2), ("HARD", 3)] {
+        let answer = cloud.act(&server, json!({"reboot": {"type": kind}})).await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        let shown = cloud.server(&server).await;
+        assert!(["REBOOT", "HARD_REBOOT", "ACTIVE"].contains(&shown["status"].as_str().unwrap()), "{shown:#}");
+        cloud.wait_for(&server, "ACTIVE").await;
+        let console = cloud.wait_for_console(&server, READY, boots).await;
+        assert!(console.contains(&format!("CUTTLE-GUEST-DATA boots={boots}")), "{kind}: the same disk: {console}");
+        assert_eq!(epoch(&lab, &host, &server), boots as u64, "{kind}: a new epoch");
+    }
+    let console = cloud.console(&server).await;
+    assert_eq!(console.matches("CUTTLE-GUEST-POWEROFF").count(), 1, "only the soft one asked the guest: {console}");
+
+    // From SHUTOFF, and never softly.
+    assert_eq!(cloud.act(&server, json!({"os-stop": null})).await.status, 202);
+    cloud.wait_for(&server, "SHUTOFF").await;
+    assert_eq!(cloud.act(&server, json!({"reboot": {"type": "SOFT"}})).await.status, 409);
+    assert_eq!(cloud.act(&server, json!({"reboot": {"type": "HARD"}})).await.status, 202);
+    cloud.wait_for(&server, "ACTIVE").await;
+    cloud.wait_for_console(&server, READY, 4).await;
+    cloud.delete_server(&server).await;
+}
+
+#[tokio::test]
+async fn a_guest_that_ignores_its_power_button_is_stopped_all_the_same() {
+    let cloud = Cloud::from_env().await;
+    let lab = Lab::from_env();
+    let server = cloud.create_server("deaf").await;
+    let host = host_of(&cloud.wait_for(&server, "ACTIVE").await);
+    cloud.wait_for_console(&server, READY, 1).await;
+    // Whoever types on its serial port is its root.
+    let terminal = lab.virsh(&host, &["ttyconsole", &server.id]).trim().to_owned();
+    let typed = format!("echo 'killall acpid; echo CUTTLE-GUEST-DEAF' > {terminal}");
+    lab.run(&["exec", &host, "--", "sh", "-c", &typed]);
+    cloud.wait_for_console(&server, "\nCUTTLE-GUEST-DEAF", 1).await;
+
+    assert_eq!(cloud.act(&server, json!({"os-stop": null})).await.status, 202);
+    let shown = cloud.wait_for(&server, "SHUTOFF").await;
+    assert_eq!(shown["OS-EXT-STS:power_state"], 4);
+    assert!(!lab.virsh(&host, &["list", "--all", "--uuid"]).contains(&server.id), "its plug was pulled");
+    assert!(!cloud.console(&server).await.contains("CUTTLE-GUEST-POWEROFF"), "it did not hear the button");
+    cloud.delete_server(&server).await;
+}
+
+/// What the guest runs: it looks at its disks and its config drive, as its root.
+const USER_DATA: &str = r#"#!/bin/sh
+swapon /dev/vdc && echo "CUTTLE-GUEST-SWAP kib=$(awk 'NR == 2 { print $3 }' /proc/swaps)"
+for disk in vda vdb vdc vdd; do
+    echo "CUTTLE-GUEST-DISK $disk ro=$(cat /sys/block/$disk/ro) serial=$(cat /sys/block/$disk/serial)"
+done
+grep -q '"admin_pass":"Chosen-By-The-User-1"' /config/openstack/2018-08-27/meta_data.json && echo CUTTLE-GUEST-PASSWORD-IS-THERE
+grep -q '"meta":{"role":"web"}' /config/openstack/latest/meta_data.json && echo CUTTLE-GUEST-META-IS-THERE
+grep -q '"ephemeral0":"/dev/vdb"' /config/ec2/latest/meta-data.json && echo CUTTLE-GUEST-EC2-IS-THERE
+"#;
+
+#[tokio::test]
+async fn a_guest_has_all_its_disks_and_is_told_who_it_is() {
+    let cloud = Cloud::from_env().await.with_microversion("2.3");
+    let lab = Lab::from_env();
+    let flavor = json!({"flavor": {"name": "all-disks", "ram": 128, "vcpus": 1, "disk": 1, "OS-FLV-EXT-DATA:ephemeral": 1, "swap": 64}});
+    let flavor = cloud.post("/compute/v2.1/flavors", &flavor).await;
+    let flavor = flavor.body["flavor"]["id"].as_str().unwrap_or_else(|| panic!("{}", flavor.body)).to_owned();
+    let user_data = base64(USER_DATA.as_bytes());
+    let (server, made) = make(
+        &cloud,
+        json!({
+            "name": "Drive One", "imageRef": cloud.image("tiny").await, "flavorRef": flavor, "config_drive": true,
+            "user_data": user_data, "adminPass": "Chosen-By-The-User-1", "metadata": {"role": "web"},
+        }),
+    )
+    .await;
+    assert_eq!(made["adminPass"], "Chosen-By-The-User-1");
+    let shown = cloud.wait_for(&server, "ACTIVE").await;
+    assert_eq!(shown["config_drive"], "True");
+    assert_eq!(shown["OS-EXT-SRV-ATTR:user_data"], user_data);
+    let host = host_of(&shown);
+
+    let console = cloud.wait_for_console(&server, READY, 1).await;
+    let id = &server.id;
+    for expected in [
+        format!("CUTTLE-GUEST-CONFIG device=/dev/vdd uuid={id} hostname=drive-one"),
+        "CUTTLE-GUEST-SWAP kib=65532".to_owned(),
+        format!("CUTTLE-GUEST-DISK vda ro=0 serial={}", &id[..20]),
+        format!("CUTTLE-GUEST-DISK vdb ro=0 serial=eph0-{}", &id[..15]),
+        format!("CUTTLE-GUEST-DISK vdc ro=0 serial=swap-{}", &id[..15]),
+        format!("CUTTLE-GUEST-DISK vdd ro=1 serial=config-{}", &id[..13]),
+        "CUTTLE-GUEST-PASSWORD-IS-THERE".to_owned(),
+        "CUTTLE-GUEST-META-IS-THERE".to_owned(),
+        "CUTTLE-GUEST-EC2-IS-THERE".to_owned(),
+        "CUTTLE-GUEST-USER-DATA status=0".to_owned(),
+    ] {
+        assert!(console.contains(&expected), "{expected}: {console}");
+    }
+    assert!(console.contains("/dev/vdb: LABEL=\"ephemeral0\""), "{console}");
+
+    let names: Vec<String> = ["", ".eph0", ".swap", ".config"].iter().map(|suffix| format!("{id}_disk{suffix}")).collect();
+    let images = lab.images("vms");
+    for name in &names {
+        assert!(images.contains(name), "{name}: {images:?}");
+        assert!(lab.rbd(&["status", &format!("vms/{name}")]).contains("watcher="), "{name} is open in the guest's process");
+    }
+    let xml = lab.virsh(&host, &["dumpxml", id]);
+    assert_eq!(xml.matches("error_policy='stop'").count() - xml.matches("rerror_policy='stop'").count(), 4, "{xml}");
+    cloud.delete_server(&server).await;
+    let trashed = lab.rbd(&["trash", "ls", "vms"]);
+    assert!(names.iter().all(|name| trashed.contains(name)), "{trashed}");
+    assert_eq!(cloud.delete(&format!("/compute/v2.1/flavors/{flavor}")).await.status, 202);
+}
+
+#[tokio::test]
+async fn limits_of_the_flavor_reach_the_disk() {
+    let cloud = Cloud::from_env().await;
+    let lab = Lab::from_env();
+    let flavor = json!({"flavor": {"name": "limited", "ram": 128, "vcpus": 1, "disk": 1}});
+    let flavor = cloud.post("/compute/v2.1/flavors", &flavor).await;
+    let flavor = flavor.body["flavor"]["id"].as_str().unwrap_or_else(|| panic!("{}", flavor.body)).to_owned();
+    let specs = json!({"extra_specs": {"quota:disk_read_iops_sec": "900", "quota:disk_write_bytes_sec": "104857600"}});
+    let answer = cloud.post(&format!("/compute/v2.1/flavors/{flavor}/os-extra_specs"), &specs).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let (server, made) = make(&cloud, json!({"name": "limited", "imageRef": cloud.image("tiny").await, "flavorRef": flavor})).await;
+    assert!(made["adminPass"].is_null(), "nothing would carry a password to this guest");
+    let shown = cloud.wait_for(&server, "ACTIVE").await;
+    assert_eq!(shown["config_drive"], "");
+    let tuned = lab.virsh(&host_of(&shown), &["blkdeviotune", &server.id, "vda"]);
+    for (name, value) in [("read_iops_sec", "900"), ("write_bytes_sec", "104857600"), ("total_bytes_sec", "0")] {
+        let line = tuned.lines().find(|line| line.trim_start().starts_with(&format!("{name} "))).unwrap_or_else(|| panic!("{tuned}"));
+        assert_eq!(line.rsplit(' ').next(), Some(value), "{tuned}");
+    }
+    cloud.delete_server(&server).await;
+    assert_eq!(cloud.delete(&format!("/compute/v2.1/flavors/{flavor}")).await.status, 202);
+}

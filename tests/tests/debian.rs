@@ -67,7 +67,12 @@ async fn debian_boots_from_its_clone_and_is_who_it_is_told_to_be() {
     cloud.wait_for(&server, "ACTIVE").await;
 
     let console = wait_for(&cloud, &server, "CUTTLE-DEBIAN-DONE").await;
-    for expected in ["CUTTLE-DEBIAN-hostname=debian-test", "CUTTLE-DEBIAN-key=cuttle-test", "CUTTLE-DEBIAN-product=OpenStack Nova", "CUTTLE-DEBIAN-source=config-disk"] {
+    for expected in [
+        "CUTTLE-DEBIAN-hostname=debian-test",
+        "CUTTLE-DEBIAN-key=cuttle-test",
+        "CUTTLE-DEBIAN-product=OpenStack Nova",
+        "CUTTLE-DEBIAN-source=config-disk",
+    ] {
         assert!(console.contains(expected), "{expected}: {console}");
     }
     let (_, size) = console.split_once("CUTTLE-DEBIAN-root-mib=").unwrap();

@@ -52,6 +52,14 @@ impl Cloud {
         cloud
     }
 
+    /// The same cloud, asked through another of the lab's control nodes: their addresses follow each other.
+    pub fn at_control_node(&self, number: u8) -> Self {
+        let (host, port) = self.base.rsplit_once(':').expect("an address with a port");
+        let (network, first) = host.rsplit_once('.').expect("an address of IPv4");
+        let first: u8 = first.parse().expect("an address of IPv4");
+        Self { base: format!("{network}.{}:{port}", first + number - 1), ..self.clone() }
+    }
+
     /// The same cloud without a token.
     pub fn anonymous(&self) -> Self {
         Self { token: None, ..self.clone() }

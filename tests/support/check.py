@@ -221,6 +221,10 @@ def fuzzing(run: Run, log: Path) -> Count:
     return Count(passed=1)
 
 
+def two_control_nodes(run: Run, log: Path) -> Count:
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "control_nodes", "--", "--test-threads=1")
+
+
 def lab(*arguments: str) -> list[str]:
     return [str(ROOT / "lab"), "--name", "check", *arguments]
 
@@ -293,6 +297,7 @@ LONG: list[Suite] = [
     ("lab with PostgreSQL and two control nodes", lab_up("--hosts", "3", "--database", "postgres", "--control-nodes", "2")),
     ("end to end on PostgreSQL", end_to_end),
     ("faults on PostgreSQL", faults),
+    ("two control nodes", two_control_nodes),
     ("Debian with cloud-init", debian),
     ("lab for machines", lab_up("--ceph-only", "--database", "postgres")),
     ("deployment on machines with systemd", deployment),

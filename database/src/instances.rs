@@ -31,6 +31,10 @@ pub trait Instances {
     /// permission to run can only be taken away: an instance in which they were changed otherwise is
     /// answered with [`Written::Stale`], as only [`crate::Clients`] changes them.
     async fn update_instance(&self, instance: &Instance, guard: Option<&LeaseGuard>) -> Result<Written>;
+
+    /// As [`Instances::update_instance`], together with an operation that is over: what was done to it
+    /// and by whom.
+    async fn update_instance_recorded(&self, instance: &Instance, operation: &Operation) -> Result<Written>;
 }
 
 /// An instance to be inserted.
@@ -79,8 +83,14 @@ pub struct InstanceQuery {
     pub image: Option<ImageId>,
     pub flavor: Option<FlavorId>,
     pub host: Option<HostId>,
+    /// These fields hold just this; nothing, where it is the empty text.
+    pub equal: Vec<(InstanceField, String)>,
+    pub launch_index: Option<u32>,
+    pub is_locked: Option<bool>,
     /// Changed at this time or later; deleted ones are then listed too.
     pub changed_since: Option<Timestamp>,
+    /// Changed at this time or earlier; deleted ones are then listed too.
+    pub changed_before: Option<Timestamp>,
     /// With all of these tags, or with any, or without.
     pub tags: TagQuery,
     /// First key first. Ends with the creation time, newest first, and the id, whatever is asked for.
@@ -120,6 +130,30 @@ pub enum InstanceSort {
     AvailabilityZone,
     Project,
     User,
+    Description,
+    Hostname,
+    DeletedAt,
+    Locked,
+    LockedBy,
+    LaunchIndex,
+    AccessIpv4,
+    AccessIpv6,
+}
+
+/// What instances can be found by, word for word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceField {
+    Id,
+    User,
+    KeyName,
+    AvailabilityZone,
+    Reservation,
+    Hostname,
+    Description,
+    AccessIpv4,
+    AccessIpv6,
+    Task,
+    Power,
 }
 
 /// Which way.

@@ -55,7 +55,9 @@ pub use host_keys::{Generations, HostKeys, HostRemoval};
 pub use hosts::{Candidate, Hosts};
 pub use identity::{Credentials, Identity, ProjectChange, ProjectDeleted, Updated, UserChange};
 pub use images::{ImageQuery, ImageSort, Images};
-pub use instances::{Insertion, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection, TagQuery};
+pub use instances::{
+    Insertion, InstanceField, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection, TagQuery,
+};
 pub use joins::{Certificate, JoinToken, Joining, Joins, NewJoinToken};
 pub use keypairs::{KeypairInsertion, Keypairs};
 pub use migration::Schema;

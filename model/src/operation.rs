@@ -17,11 +17,15 @@ pub enum OperationKind {
     StartInstance,
     StopInstance,
     RebootInstance,
+    /// Recorded as done; nothing runs.
+    LockInstance,
+    /// As with the lock.
+    UnlockInstance,
 }
 
 impl OperationKind {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ImportImage,
         Self::DeleteImage,
         Self::CreateInstance,
@@ -29,6 +33,8 @@ impl OperationKind {
         Self::StartInstance,
         Self::StopInstance,
         Self::RebootInstance,
+        Self::LockInstance,
+        Self::UnlockInstance,
     ];
 
     /// The word in the database.
@@ -41,7 +47,14 @@ impl OperationKind {
             Self::StartInstance => "start_instance",
             Self::StopInstance => "stop_instance",
             Self::RebootInstance => "reboot_instance",
+            Self::LockInstance => "lock_instance",
+            Self::UnlockInstance => "unlock_instance",
         }
+    }
+
+    /// Does it have steps? The others are over when they are recorded.
+    pub fn has_steps(self) -> bool {
+        !matches!(self, Self::LockInstance | Self::UnlockInstance)
     }
 
     /// The kind of that word.

@@ -69,3 +69,74 @@ async fn the_openstack_client_does_a_servers_whole_life() {
     openstack(&["flavor", "delete", "client-flavor"]);
     assert!(!Lab::from_env().images("images").contains(&image), "the image went to the trash");
 }
+
+/// What administrators and users do besides: keys, quotas, notes, locks. One server.
+#[tokio::test]
+async fn the_openstack_client_manages_what_is_around_a_server() {
+    let cloud = Cloud::from_env().await;
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti user@example.com\n";
+    let file = std::env::temp_dir().join(format!("cuttle-client-key-{}", std::process::id()));
+    std::fs::write(&file, key).unwrap();
+    let imported = json(&["keypair", "create", "client-key", "--public-key", &file.to_string_lossy()]);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(imported["fingerprint"], "ae:6f:ba:1b:70:2c:ae:c7:5c:ab:6e:4d:5e:d4:c7:23");
+    assert_eq!(openstack(&["keypair", "show", "client-key", "--public-key"]).trim(), key.trim());
+
+    openstack(&[
+        "flavor",
+        "create",
+        "client-notes",
+        "--ram",
+        "64",
+        "--vcpus",
+        "1",
+        "--disk",
+        "1",
+        "--private",
+        "--property",
+        "own=1",
+    ]);
+    let project = json(&["token", "issue"])["project_id"].as_str().expect("a project").to_owned();
+    openstack(&["flavor", "set", "client-notes", "--project", &project, "--description", "noted"]);
+    let flavor = json(&["flavor", "show", "client-notes"]);
+    assert_eq!((&flavor["properties"]["own"], &flavor["description"]), (&Value::from("1"), &Value::from("noted")));
+    openstack(&["flavor", "unset", "client-notes", "--property", "own"]);
+
+    let before = json(&["quota", "show", "--compute", &project]);
+    let instances = before.as_array().and_then(|rows| rows.iter().find(|row| row["Resource"] == "instances")).cloned();
+    let limit = instances.and_then(|row| row["Limit"].as_i64()).expect("a limit");
+    openstack(&["quota", "set", "--instances", "77", &project]);
+    openstack(&["quota", "set", "--instances", &limit.to_string(), &project]);
+    assert!(json(&["limits", "show", "--absolute"]).as_array().is_some_and(|rows| !rows.is_empty()));
+
+    let image = cloud.image("tiny").await;
+    let server = json(&[
+        "server",
+        "create",
+        "--image",
+        &image,
+        "--flavor",
+        "client-notes",
+        "--key-name",
+        "client-key",
+        "--property",
+        "a=1",
+        "client-notes",
+    ]);
+    let id = server["id"].as_str().expect("a server id").to_owned();
+    cloud.wait_for(&cuttle_tests::Server { id: id.clone() }, "ACTIVE").await;
+    openstack(&["server", "set", "client-notes", "--property", "b=2", "--tag", "blue", "--description", "noted"]);
+    openstack(&["server", "unset", "client-notes", "--property", "a"]);
+    let shown = json(&["server", "show", &id]);
+    assert_eq!((&shown["properties"], &shown["key_name"]), (&serde_json::json!({"b": "2"}), &Value::from("client-key")));
+    assert_eq!(json(&["server", "list", "--tags", "blue"])[0]["ID"], id.as_str());
+    openstack(&["server", "lock", "--reason", "careful", &id]);
+    openstack(&["server", "unlock", &id]);
+    let events = json(&["server", "event", "list", &id]);
+    let actions: Vec<&str> = events.as_array().expect("events").iter().filter_map(|row| row["Action"].as_str()).collect();
+    assert_eq!(actions, ["unlock", "lock", "create"]);
+
+    openstack(&["server", "delete", "--wait", &id]);
+    openstack(&["keypair", "delete", "client-key"]);
+    openstack(&["flavor", "delete", "client-notes"]);
+}

@@ -22,6 +22,14 @@ impl Microversion {
     pub const MIN: Self = Self(1);
     /// The newest. openstacksdk asks for no newer one of servers by itself.
     pub const MAX: Self = Self(100);
+
+    /// Before `since` there is no such route: 404.
+    pub fn needs(self, since: Self) -> Result<(), ApiError> {
+        match self >= since {
+            true => Ok(()),
+            false => Err(ApiError::NotFound("The resource could not be found.".into())),
+        }
+    }
 }
 
 impl fmt::Display for Microversion {

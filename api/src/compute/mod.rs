@@ -11,6 +11,7 @@ pub mod hypervisors;
 pub mod keypairs;
 pub mod links;
 pub mod microversion;
+pub mod quotas;
 pub mod servers;
 pub mod services;
 
@@ -31,6 +32,7 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
         .merge(flavors::routes(shared))
         .merge(servers::plain_routes(shared))
         .merge(keypairs::routes(shared))
+        .merge(quotas::routes(shared))
         .merge(availability_zones::routes(shared))
         .merge(services::routes(shared))
         .merge(hypervisors::routes(shared))

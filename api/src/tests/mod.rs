@@ -5,13 +5,16 @@ mod authorization;
 mod bad_input;
 mod compute;
 mod documentation;
+mod flavor_access;
 mod http;
 mod identity;
 mod image;
 mod keypairs;
+mod notes;
 mod openapi;
 mod operator;
 mod operator_work;
+mod quotas;
 // The same rows as in the database's own tests.
 #[allow(dead_code)]
 #[path = "../../../database/tests/support/rows.rs"]
@@ -144,6 +147,14 @@ impl Cloud {
 
     async fn post_at(&self, token: &str, path: &str, body: &Value, version: &str) -> Answer {
         let request = Request::post(path)
+            .header("x-auth-token", token)
+            .header("content-type", "application/json")
+            .header("openstack-api-version", format!("compute {version}"));
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    async fn put_at(&self, token: &str, path: &str, body: &Value, version: &str) -> Answer {
+        let request = Request::put(path)
             .header("x-auth-token", token)
             .header("content-type", "application/json")
             .header("openstack-api-version", format!("compute {version}"));

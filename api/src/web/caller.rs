@@ -43,6 +43,12 @@ impl Caller {
         self.is_admin() || self.grant.project.as_ref().is_some_and(|project| project.id == owner)
     }
 
+    /// As a handler is given it, in tests that call one.
+    #[cfg(test)]
+    pub fn for_test(grant: TokenGrant) -> Self {
+        Self { grant: Arc::new(grant), request_id: RequestId::new(&cuttle_model::ids::RandomIds) }
+    }
+
     /// Who asks, for operations.
     pub fn requester(&self) -> Result<Requester, ApiError> {
         Ok(Requester { project_id: self.project_id()?, user_id: self.grant.user.id, request_id: self.request_id.clone() })

@@ -49,6 +49,23 @@ macro_rules! several {
 several!(A, B; a, b);
 several!(A, B, C; a, b, c);
 
+/// The two of a route that names something of something: `/servers/{id}/tags/{key}`.
+#[derive(Debug, Clone)]
+pub struct PathPair<T>(pub T, pub String);
+
+impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for PathPair<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let missing = |text: &str| ApiError::NotFound(format!("'{}' could not be found.", shown(text)));
+        let Path((id, key)) = Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|_| missing("it"))?;
+        if id.contains('\0') || key.contains('\0') {
+            return Err(missing(&key));
+        }
+        Ok(Self(id.parse().map_err(|_| missing(&id))?, key))
+    }
+}
+
 /// At most 64 characters of what a client sent.
 fn shown(text: &str) -> String {
     text.chars().filter(|character| !character.is_control()).take(64).collect()

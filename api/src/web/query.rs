@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use cuttle_model::clock::Timestamp;
 
 use crate::error::ApiError;
 
@@ -42,6 +43,13 @@ impl Pairs {
     pub fn number(&self, key: &str) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.one(key)? else { return Ok(None) };
         text.parse().map(Some).map_err(|_| ApiError::invalid(key, text, "It must be a whole number, not less than 0."))
+    }
+
+    /// A time in ISO 8601.
+    pub fn time(&self, key: &str) -> Result<Option<Timestamp>, ApiError> {
+        let Some(text) = self.one(key)? else { return Ok(None) };
+        let found = Timestamp::parse_iso(text);
+        found.map(Some).ok_or_else(|| ApiError::invalid(key, text, "A time in ISO 8601 is expected."))
     }
 
     /// How many to list: what is asked for, `default` where nothing is or 0, never more than [`MAX_LIMIT`].

@@ -1,7 +1,10 @@
 //! Flavors.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use cuttle_model::flavor::{Flavor, FlavorId};
+use cuttle_model::ids::ProjectId;
 use sqlx::QueryBuilder;
 
 use super::page::{self, Key};
@@ -12,6 +15,8 @@ use crate::flavors::{FlavorQuery, Flavors, Inserted};
 use crate::instances::SortDirection;
 
 const TABLE: &str = "flavors";
+
+type Specs = BTreeMap<String, String>;
 
 macro_rules! flavor_columns {
     () => {
@@ -49,7 +54,12 @@ impl Flavors for Handle {
         attempt("list flavors", || async move {
             let mut sql = QueryBuilder::new(concat!("SELECT ", flavor_columns!(), " FROM flavors WHERE 1 = 1"));
             if let Some(is_public) = query.is_public {
-                sql.push(" AND is_public = ").push_bind(i64::from(is_public));
+                sql.push(" AND (is_public = ").push_bind(i64::from(is_public));
+                if let Some(project) = query.project.filter(|_| is_public) {
+                    sql.push(" OR EXISTS (SELECT 1 FROM flavor_access WHERE flavor_id = flavors.id AND project_id = ");
+                    sql.push_bind(project.to_string()).push(")");
+                }
+                sql.push(")");
             }
             if let Some(ram) = query.min_ram_mib {
                 sql.push(" AND ram_mib >= ").push_bind(bind::limit(ram));
@@ -63,6 +73,71 @@ impl Flavors for Handle {
             page::push_order(&mut sql, &ORDER, query.limit);
             let rows = sql.build().fetch_all(self.reader()).await?;
             rows.iter().map(read).collect()
+        })
+        .await
+    }
+
+    async fn change_extra_specs(&self, id: &FlavorId, set: &Specs, remove: Option<&str>) -> Result<Option<Specs>> {
+        // Written as it is: that locks the row.
+        const LOCK: &str = "UPDATE flavors SET extra_specs = extra_specs WHERE id = $1 RETURNING id, extra_specs";
+        const WRITE: &str = "UPDATE flavors SET extra_specs = $2 WHERE id = $1";
+        attempt("change a flavor's extra specs", || async move {
+            let mut tx = self.begin().await?;
+            let Some(row) = sqlx::query(LOCK).bind(id.to_string()).fetch_optional(tx.connection()).await? else {
+                return Ok(None);
+            };
+            let mut specs: Specs = Columns::new(TABLE, "id", &row).json("extra_specs")?;
+            specs.extend(set.clone());
+            if let Some(key) = remove {
+                specs.remove(key);
+            }
+            let write = sqlx::query(WRITE).bind(id.to_string()).bind(bind::json(TABLE, "extra_specs", &specs)?);
+            write.execute(tx.connection()).await?;
+            tx.commit().await?;
+            Ok(Some(specs))
+        })
+        .await
+    }
+
+    async fn set_flavor_description(&self, id: &FlavorId, description: Option<&str>) -> Result<bool> {
+        const SET: &str = "UPDATE flavors SET description = $2 WHERE id = $1";
+        attempt("describe a flavor", || async move {
+            changed(sqlx::query(SET).bind(id.to_string()).bind(description.map(str::to_owned)), self.writer()).await
+        })
+        .await
+    }
+
+    async fn list_flavor_access(&self, id: &FlavorId) -> Result<Vec<ProjectId>> {
+        const LIST: &str = "SELECT flavor_id, project_id FROM flavor_access WHERE flavor_id = $1 ORDER BY project_id";
+        attempt("list who may use a flavor", || async move {
+            let rows = sqlx::query(LIST).bind(id.to_string()).fetch_all(self.reader()).await?;
+            rows.iter().map(|row| Columns::new("flavor_access", "flavor_id", row).parsed("project_id")).collect()
+        })
+        .await
+    }
+
+    async fn has_flavor_access(&self, id: &FlavorId, project: ProjectId) -> Result<bool> {
+        const FIND: &str = "SELECT flavor_id FROM flavor_access WHERE flavor_id = $1 AND project_id = $2";
+        attempt("ask who may use a flavor", || async move {
+            let query = sqlx::query(FIND).bind(id.to_string()).bind(project.to_string());
+            Ok(query.fetch_optional(self.reader()).await?.is_some())
+        })
+        .await
+    }
+
+    async fn add_flavor_access(&self, id: &FlavorId, project: ProjectId) -> Result<bool> {
+        const ADD: &str = "INSERT INTO flavor_access (flavor_id, project_id) SELECT id, $2 FROM flavors WHERE id = $1 \
+             ON CONFLICT (flavor_id, project_id) DO NOTHING";
+        attempt("let a project use a flavor", || async move {
+            changed(sqlx::query(ADD).bind(id.to_string()).bind(project.to_string()), self.writer()).await
+        })
+        .await
+    }
+
+    async fn remove_flavor_access(&self, id: &FlavorId, project: ProjectId) -> Result<bool> {
+        const REMOVE: &str = "DELETE FROM flavor_access WHERE flavor_id = $1 AND project_id = $2";
+        attempt("keep a project from using a flavor", || async move {
+            changed(sqlx::query(REMOVE).bind(id.to_string()).bind(project.to_string()), self.writer()).await
         })
         .await
     }

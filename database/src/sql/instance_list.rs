@@ -7,7 +7,7 @@ use super::Db;
 use super::instances::instance_columns;
 use super::page::{self, Key};
 use super::tags;
-use crate::instances::{InstanceQuery, InstanceSort, SortDirection};
+use crate::instances::{InstanceField, InstanceQuery, InstanceSort, SortDirection};
 
 /// What every order ends with.
 const USUAL: [Key; 2] = [
@@ -27,12 +27,26 @@ pub(super) fn select(query: &InstanceQuery) -> QueryBuilder<Db> {
     equal("image_id", query.image.map(|id| id.to_string()));
     equal("flavor_id", query.flavor.as_ref().map(|id| id.to_string()));
     equal("host_id", query.host.map(|id| id.to_string()));
+    for (field, value) in &query.equal {
+        sql.push(format_args!(" AND {} = ", column(*field))).push_bind(value.clone());
+    }
+    if let Some(index) = query.launch_index {
+        sql.push(" AND launch_index = ").push_bind(i64::from(index));
+    }
+    match query.is_locked {
+        Some(true) => sql.push(" AND locked_by IS NOT NULL"),
+        Some(false) => sql.push(" AND locked_by IS NULL"),
+        None => &mut sql,
+    };
     if let Some(text) = query.name_contains.as_ref().filter(|text| !text.is_empty()) {
         // LIKE ignores case in one of the two databases, and each has its own function for this.
         sql.push(" AND REPLACE(name, ").push_bind(text.clone()).push(", '') <> name");
     }
     if let Some(since) = query.changed_since {
         sql.push(" AND updated_at >= ").push_bind(since.as_micros());
+    }
+    if let Some(before) = query.changed_before {
+        sql.push(" AND updated_at <= ").push_bind(before.as_micros());
     }
     tags::push(&mut sql, &query.tags.all, false, false);
     tags::push(&mut sql, &query.tags.any, true, false);
@@ -49,7 +63,7 @@ pub(super) fn select(query: &InstanceQuery) -> QueryBuilder<Db> {
 
 fn push_states(sql: &mut QueryBuilder<Db>, query: &InstanceQuery) {
     let deleted_too = match query.states.as_slice() {
-        [] => query.changed_since.is_some(),
+        [] => query.changed_since.is_some() || query.changed_before.is_some(),
         states => states.contains(&StateName::Deleted),
     };
     if !deleted_too {
@@ -79,5 +93,29 @@ fn expression(sort: InstanceSort) -> &'static str {
         InstanceSort::AvailabilityZone => "COALESCE(availability_zone, '')",
         InstanceSort::Project => "project_id",
         InstanceSort::User => "user_id",
+        InstanceSort::Description => "COALESCE(description, '')",
+        InstanceSort::Hostname => "hostname",
+        InstanceSort::DeletedAt => "COALESCE(deleted_at, 0)",
+        InstanceSort::Locked => "CASE WHEN locked_by IS NULL THEN 0 ELSE 1 END",
+        InstanceSort::LockedBy => "COALESCE(locked_by, '')",
+        InstanceSort::LaunchIndex => "launch_index",
+        InstanceSort::AccessIpv4 => "COALESCE(access_ipv4, '')",
+        InstanceSort::AccessIpv6 => "COALESCE(access_ipv6, '')",
+    }
+}
+
+fn column(field: InstanceField) -> &'static str {
+    match field {
+        InstanceField::Id => "id",
+        InstanceField::User => "user_id",
+        InstanceField::KeyName => "COALESCE(key_name, '')",
+        InstanceField::AvailabilityZone => "COALESCE(availability_zone, '')",
+        InstanceField::Reservation => "COALESCE(reservation_id, '')",
+        InstanceField::Hostname => "hostname",
+        InstanceField::Description => "COALESCE(description, '')",
+        InstanceField::AccessIpv4 => "COALESCE(access_ipv4, '')",
+        InstanceField::AccessIpv6 => "COALESCE(access_ipv6, '')",
+        InstanceField::Task => "COALESCE(task, '')",
+        InstanceField::Power => "power",
     }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::{Instance, InstanceState, Lock, LockedBy, PowerState, StateName, Task};
+use cuttle_model::operation::Operation;
 
 use super::row::Columns;
 use super::{
@@ -85,6 +86,19 @@ impl Instances for Handle {
             let mut tx = self.begin().await?;
             let updated = changed(update(instance)?, tx.connection()).await?;
             leases::finish_guarded(tx, guard, updated).await
+        })
+        .await
+    }
+
+    async fn update_instance_recorded(&self, instance: &Instance, operation: &Operation) -> Result<Written> {
+        attempt("update an instance and record it", || async move {
+            let mut tx = self.begin().await?;
+            if !changed(update(instance)?, tx.connection()).await? {
+                return Ok(Written::Stale);
+            }
+            operations::insert(&mut tx, operation).await?;
+            tx.commit().await?;
+            Ok(Written::Done)
         })
         .await
     }

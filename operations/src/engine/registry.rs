@@ -9,7 +9,7 @@ use crate::Control;
 
 /// Does something with the type of a kind of operation.
 macro_rules! with_kind {
-    ($kind:expr, $Steps:ident => $body:expr) => {
+    ($kind:expr, $Steps:ident => $body:expr, recorded => $recorded:expr) => {
         match $kind {
             OperationKind::CreateInstance => with_kind!(@ crate::create::Create, $Steps => $body),
             OperationKind::DeleteInstance => with_kind!(@ crate::delete::Delete, $Steps => $body),
@@ -18,6 +18,8 @@ macro_rules! with_kind {
             OperationKind::RebootInstance => with_kind!(@ crate::reboot::Reboot, $Steps => $body),
             OperationKind::ImportImage => with_kind!(@ crate::image::Import, $Steps => $body),
             OperationKind::DeleteImage => with_kind!(@ crate::image::Delete, $Steps => $body),
+            // Over when they are recorded: nothing runs.
+            OperationKind::LockInstance | OperationKind::UnlockInstance => $recorded,
         }
     };
     (@ $type:ty, $Steps:ident => $body:expr) => {{
@@ -28,7 +30,7 @@ macro_rules! with_kind {
 
 /// Works on an operation from where its journal stands.
 pub(super) async fn dispatch(control: Control, operation: Operation, lease_epoch: i64, cancelled: CancellationToken) {
-    with_kind!(operation.kind, S => runner::run::<S>(control, operation, lease_epoch, cancelled).await)
+    with_kind!(operation.kind, S => runner::run::<S>(control, operation, lease_epoch, cancelled).await, recorded => ())
 }
 
 /// A step, as others may know it.
@@ -45,5 +47,5 @@ pub fn shape(kind: OperationKind) -> Vec<StepShape> {
     with_kind!(kind, S => S::steps()
         .iter()
         .map(|step| StepShape { name: step.name, has_undo: matches!(step.undo, Undo::By(_)) })
-        .collect())
+        .collect(), recorded => Vec::new())
 }

@@ -22,5 +22,5 @@ use operations::Entry;
 
 /// Kinds of operation that the table forgets.
 pub fn kinds_without_entry(entries: &[Entry]) -> Vec<OperationKind> {
-    OperationKind::ALL.into_iter().filter(|kind| entries.iter().all(|entry| entry.kind != *kind)).collect()
+    OperationKind::ALL.into_iter().filter(|kind| kind.has_steps() && entries.iter().all(|entry| entry.kind != *kind)).collect()
 }

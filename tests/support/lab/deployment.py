@@ -49,6 +49,8 @@ def _inventory(lab: Lab) -> dict:
                 "control_admin_password": str(lab.secrets / "admin-password"),
                 "control_ceph_keyring": str(lab.ceph_conf.parent / f"ceph.{ceph.CLIENT}.keyring"),
                 "control_ceph_pool_pg_num": 8,
+                # Tests find the hosts' limits, not these.
+                "control_quota": {"instances": -1, "cores": -1, "ram_mib": -1},
             }
             | _database(lab),
         },

@@ -67,6 +67,7 @@ async fn page(shared: &Shared, caller: &Caller, version: Microversion, query: &P
     let limit = usize::try_from(query.limit(MAX_LIMIT)?).unwrap_or(usize::MAX);
     let filter = FlavorQuery {
         is_public: is_public(caller, query)?,
+        project: Some(caller.project_id()?),
         min_ram_mib: query.number("minRam")?,
         min_disk_gib: query.number("minDisk")?,
         ..FlavorQuery::default()

@@ -22,6 +22,7 @@ pub fn routes(shared: &Shared) -> Routes<Shared> {
     Routes::new(shared, Service::Compute, "/v2.1")
         .get("/os-keypairs", Access::Reader, list::handle)
         .post("/os-keypairs", Access::Reader, create::handle)
+        .takes(&schema::CREATE)
         .get("/os-keypairs/{id}", Access::Reader, show::handle)
         .delete("/os-keypairs/{id}", Access::Reader, delete::handle)
 }

@@ -11,7 +11,7 @@ use cuttle_operations::{console, power};
 use serde_json::{Value, json};
 
 use crate::compute::microversion::Microversion;
-use crate::compute::servers::{self, schema};
+use crate::compute::servers::{self, change, lock, schema};
 use crate::error::ApiError;
 use crate::shared::Controlled;
 use crate::web::body::JsonBody;
@@ -29,6 +29,8 @@ enum Action {
     Stop,
     Reboot,
     RebootHard,
+    Lock,
+    Unlock,
     Console { lines: Option<usize> },
 }
 
@@ -41,7 +43,12 @@ pub async fn handle(
 ) -> Result<Response, ApiError> {
     let action = parse(version, &body)?;
     let instance = servers::get(&state.shared, &caller, id).await?;
+    if !matches!(action, Action::Lock | Action::Unlock | Action::Console { .. }) {
+        change::unless_locked(&caller, &instance)?;
+    }
     match action {
+        Action::Lock => Ok(lock::lock(&state.shared, &caller, version, id, &body).await?.into_response()),
+        Action::Unlock => Ok(lock::unlock(&state.shared, &caller, id).await?.into_response()),
         Action::Start => change(&state, &caller, &instance, Request::Start).await,
         Action::Stop => change(&state, &caller, &instance, Request::Stop).await,
         Action::Reboot => change(&state, &caller, &instance, Request::Reboot).await,
@@ -73,6 +80,8 @@ fn parse(version: Microversion, body: &Value) -> Result<Action, ApiError> {
                 false => Ok(Action::Reboot),
             }
         }
+        "lock" => Ok(Action::Lock),
+        "unlock" => Ok(Action::Unlock),
         "os-getConsoleOutput" => {
             schema::CONSOLE.check(version, body)?;
             Ok(Action::Console { lines: lines(&body[name.as_str()]["length"])? })

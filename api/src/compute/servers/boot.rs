@@ -2,7 +2,8 @@
 //!
 //! A field that matters is never ignored: it is honoured, or the request is refused naming it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use cuttle_model::ids::ImageId;
 use cuttle_operations::config_drive::decode_user_data;
@@ -10,14 +11,13 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::compute::availability_zones::ZONE;
+use crate::compute::servers::tags;
 use crate::error::ApiError;
 use crate::web::query::boolean;
 use crate::web::validation::shown;
 
 /// The most servers of one request.
 const MOST_AT_ONCE: u64 = 100;
-/// The most metadata items of a server: Nova's default quota.
-const MOST_METADATA: usize = 128;
 
 /// A request, as far as it can be honoured.
 #[derive(Debug)]
@@ -34,8 +34,15 @@ pub struct Boot {
     /// In base64.
     pub user_data: Option<String>,
     pub admin_password: Option<SecretString>,
-    /// How many, at least 1.
+    pub tags: BTreeSet<String>,
+    pub access_ipv4: Option<Ipv4Addr>,
+    pub access_ipv6: Option<Ipv6Addr>,
+    /// How many at the least, from 1 on.
+    pub least: u64,
+    /// How many are asked for.
     pub count: u64,
+    /// The answer names the reservation instead of a server.
+    pub return_reservation_id: bool,
 }
 
 impl Boot {
@@ -46,6 +53,7 @@ impl Boot {
         let image = image(server)?;
         refuse_other_disks(server, image)?;
         let text = |field: &str| server[field].as_str().map(str::to_owned);
+        let (least, count) = counts(server)?;
         Ok(Self {
             name: text("name").unwrap_or_default(),
             description: text("description"),
@@ -53,12 +61,17 @@ impl Boot {
             key_name: text("key_name"),
             flavor: text("flavorRef").unwrap_or_else(|| server["flavorRef"].to_string()),
             image,
-            metadata: metadata(server)?,
+            metadata: metadata(server),
             availability_zone: zone(server)?,
             config_drive: boolean_of(&server["config_drive"]),
             user_data: user_data(server)?,
             admin_password: server["adminPass"].as_str().filter(|text| !text.is_empty()).map(SecretString::from),
-            count: count(server)?,
+            tags: tags::read(&server["tags"]),
+            access_ipv4: server["accessIPv4"].as_str().and_then(|text| text.parse().ok()),
+            access_ipv6: server["accessIPv6"].as_str().and_then(|text| text.parse().ok()),
+            least,
+            count,
+            return_reservation_id: truth(&server["return_reservation_id"]),
         })
     }
 }
@@ -70,23 +83,12 @@ fn refuse_unsupported(body: &Value) -> Result<(), ApiError> {
         }
     }
     let server = &body["server"];
-    for field in [
-        "block_device_mapping",
-        "personality",
-        "security_groups",
-        "tags",
-        "trusted_image_certificates",
-        "host",
-        "hypervisor_hostname",
-        "accessIPv4",
-        "accessIPv6",
-    ] {
+    for field in
+        ["block_device_mapping", "personality", "security_groups", "trusted_image_certificates", "host", "hypervisor_hostname"]
+    {
         if !is_empty(&server[field]) {
             return Err(ApiError::not_yet(field, shown(&server[field])));
         }
-    }
-    if truth(&server["return_reservation_id"]) {
-        return Err(ApiError::not_yet("return_reservation_id", shown(&server["return_reservation_id"])));
     }
     if server["OS-DCF:diskConfig"] == "AUTO" {
         return Err(ApiError::not_yet("OS-DCF:diskConfig", "AUTO"));
@@ -134,14 +136,9 @@ fn refuse_other_disks(server: &Value, image: ImageId) -> Result<(), ApiError> {
     }
 }
 
-fn metadata(server: &Value) -> Result<BTreeMap<String, String>, ApiError> {
+fn metadata(server: &Value) -> BTreeMap<String, String> {
     let items = server["metadata"].as_object().into_iter().flatten();
-    let items: BTreeMap<String, String> =
-        items.map(|(key, value)| (key.clone(), value.as_str().unwrap_or("").to_owned())).collect();
-    match items.len() <= MOST_METADATA {
-        true => Ok(items),
-        false => Err(ApiError::Forbidden(format!("Maximum number of metadata items exceeds {MOST_METADATA}"))),
-    }
+    items.map(|(key, value)| (key.clone(), value.as_str().unwrap_or("").to_owned())).collect()
 }
 
 /// User data as it was sent, if it is what it should be. It may hold secrets, which are not repeated.
@@ -161,7 +158,8 @@ fn zone(server: &Value) -> Result<Option<String>, ApiError> {
     }
 }
 
-fn count(server: &Value) -> Result<u64, ApiError> {
+/// How many at the least, and how many.
+fn counts(server: &Value) -> Result<(u64, u64), ApiError> {
     let number = |field: &str| match &server[field] {
         Value::Null => Ok(None),
         Value::String(digits) => match digits.parse::<u64>() {
@@ -176,7 +174,7 @@ fn count(server: &Value) -> Result<u64, ApiError> {
         return Err(ApiError::invalid("min_count", least.unwrap_or(1), "min_count must be <= max_count"));
     }
     match most <= MOST_AT_ONCE {
-        true => Ok(most),
+        true => Ok((least.unwrap_or(1), most)),
         false => Err(ApiError::Forbidden(format!(
             "Quota exceeded: max_count is {most}, at most {MOST_AT_ONCE} servers are made at once"
         ))),
@@ -240,7 +238,6 @@ mod tests {
             ("user_data", json!("secret=+")),
             ("security_groups", json!([{"name": "default"}])),
             ("personality", json!([{"path": "/x", "contents": ""}])),
-            ("tags", json!(["t"])),
             ("availability_zone", json!("nova:host1")),
             ("imageRef", json!("")),
             (

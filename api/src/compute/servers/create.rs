@@ -1,7 +1,5 @@
 //! `POST /servers`: asks for one or several instances.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::LOCATION;
@@ -12,27 +10,26 @@ use cuttle_model::ids::Ids;
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::Instance;
 use cuttle_model::keypair::Keypair;
+use cuttle_model::quota::Resource;
 use cuttle_operations::RequestError;
 use cuttle_operations::config_drive::GuestInputs;
-use cuttle_operations::config_drive::password::AdminPassword;
-use cuttle_operations::create::{CreateInstance, create};
-use futures::future::join_all;
+use cuttle_operations::create::CreateInstance;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::compute::links::links;
 use crate::compute::microversion::Microversion;
-use crate::compute::servers::{boot::Boot, schema};
-use crate::compute::{flavors, keypairs};
+use crate::compute::servers::boot::Boot;
+use crate::compute::servers::metadata::check_count;
+use crate::compute::servers::schema;
+use crate::compute::servers::several::{self, Order};
+use crate::compute::{flavors, keypairs, quotas};
 use crate::error::ApiError;
 use crate::shared::{Controlled, Shared};
 use crate::web::address::Address;
 use crate::web::body::JsonBody;
 use crate::web::caller::Caller;
-
-/// How long an answer waits for the config drive that carries the password; later, it is not told.
-const PASSWORD_PATIENCE: Duration = Duration::from_secs(30);
 
 pub async fn handle(
     State(state): State<Controlled>,
@@ -43,7 +40,6 @@ pub async fn handle(
 ) -> Result<Response, ApiError> {
     schema::CREATE.check(version, &body)?;
     let boot = Boot::read(&body)?;
-    let requester = caller.requester()?;
     let flavor = flavor(&state.shared, &caller, &boot).await?;
     let image = image(&state.shared, &caller, &boot).await?;
     check_fit(&flavor, &image)?;
@@ -52,23 +48,25 @@ pub async fn handle(
         None => None,
     };
     let password = admin_password(&state, &boot)?;
-    let (mut first, mut deliveries) = (None, Vec::new());
-    for index in 1..=boot.count {
-        let (admin_password, delivery) = password.clone().map(AdminPassword::new).unzip();
-        let request = CreateInstance {
-            guest: GuestInputs { config_drive: boot.config_drive, user_data: boot.user_data.clone(), admin_password },
-            ..request(&boot, &flavor, &image, keypair.as_ref(), index)
-        };
-        let created = create(&state.control, &requester, request).await;
-        let created = created.map_err(|error| refused(error, &flavor, &image))?;
-        deliveries.extend(delivery);
-        first.get_or_insert(created);
-    }
-    let first = first.ok_or_else(|| ApiError::Internal("no server was asked for".into()))?;
+    let quota = quotas::scope(&state.shared, &caller)?;
+    let limits = state.shared.database.get_quota(&quota).await?;
+    check_count(boot.metadata.len(), limits.of_user(Resource::MetadataItems))?;
+    let most = quotas::room::count(&state.shared, &quota, &limits, &flavor, boot.least, boot.count).await?;
+    let reservation_id = several::reservation_id(&state.shared);
+    let template = CreateInstance {
+        reservation_id: Some(reservation_id.clone()),
+        quota: Some(quota),
+        ..template(&boot, flavor, image, keypair)
+    };
+    let order = Order { template, password, least: boot.least, most, is_numbered: boot.count > 1 };
+    let (made, is_told) = several::make(&state, &caller, &order).await?;
+    let first = made.first().ok_or_else(|| ApiError::Internal("no server was asked for".into()))?;
     // Only what the guests have is told.
-    let delivered = join_all(deliveries.into_iter().map(|delivery| delivery.within(PASSWORD_PATIENCE))).await;
-    let password = password.filter(|_| delivered.into_iter().all(|delivered| delivered));
-    Ok(answer(&first, password.as_ref(), &address))
+    let password = order.password.as_ref().filter(|_| is_told);
+    match boot.return_reservation_id {
+        true => Ok((StatusCode::ACCEPTED, Json(json!({ "reservation_id": reservation_id }))).into_response()),
+        false => Ok(answer(first, password, &address)),
+    }
 }
 
 /// The password for the servers' administrators: what the user chose, or a new one if there will be a
@@ -96,25 +94,23 @@ fn new_password(ids: &dyn Ids) -> SecretString {
     SecretString::from(random.iter().take(20).map(sign).collect::<String>())
 }
 
-/// Of several, each has its number behind its name.
-fn request(boot: &Boot, flavor: &Flavor, image: &Image, keypair: Option<&Keypair>, index: u64) -> CreateInstance {
-    let numbered = |name: &String| if boot.count == 1 { name.clone() } else { format!("{name}-{index}") };
+fn template(boot: &Boot, flavor: Flavor, image: Image, keypair: Option<Keypair>) -> CreateInstance {
     CreateInstance {
-        name: numbered(&boot.name),
+        name: boot.name.clone(),
         description: boot.description.clone(),
-        hostname: boot.hostname.as_ref().map(numbered),
-        flavor: flavor.clone(),
-        image: image.clone(),
+        hostname: boot.hostname.clone(),
+        flavor,
+        image,
         metadata: boot.metadata.clone(),
-        keypair: keypair.cloned(),
+        keypair,
         availability_zone: boot.availability_zone.clone(),
-        tags: Default::default(),
+        tags: boot.tags.clone(),
         reservation_id: None,
-        launch_index: u32::try_from(index - 1).unwrap_or(u32::MAX),
-        access_ipv4: None,
-        access_ipv6: None,
+        launch_index: 0,
+        access_ipv4: boot.access_ipv4,
+        access_ipv6: boot.access_ipv6,
         quota: None,
-        guest: GuestInputs::default(),
+        guest: GuestInputs { config_drive: boot.config_drive, user_data: boot.user_data.clone(), admin_password: None },
     }
 }
 
@@ -164,7 +160,7 @@ fn check_fit(flavor: &Flavor, image: &Image) -> Result<(), ApiError> {
 }
 
 /// What was fine when it was looked at may have changed before it was used.
-fn refused(error: RequestError, flavor: &Flavor, image: &Image) -> ApiError {
+pub fn refused(error: RequestError, flavor: &Flavor, image: &Image) -> ApiError {
     match error {
         RequestError::ImageStatus(status) => not_active(image, status),
         RequestError::DiskTooSmall { .. } | RequestError::BadFlavor(_) => ApiError::invalid("flavorRef", &flavor.id, error),

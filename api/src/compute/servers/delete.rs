@@ -6,7 +6,7 @@ use cuttle_model::ids::InstanceId;
 use cuttle_model::machine::Request;
 use cuttle_operations::power;
 
-use crate::compute::servers;
+use crate::compute::servers::{self, change};
 use crate::error::ApiError;
 use crate::shared::Controlled;
 use crate::web::caller::Caller;
@@ -18,6 +18,7 @@ pub async fn handle(
     PathId(id): PathId<InstanceId>,
 ) -> Result<StatusCode, ApiError> {
     let instance = servers::get(&state.shared, &caller, id).await?;
+    change::unless_locked(&caller, &instance)?;
     power::request(&state.control, &caller.requester()?, instance.id, Request::Delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,10 +3,10 @@
 //! What the database can tell apart is asked of it; the rest (regular expressions, rare fields) is a
 //! predicate over what it answers.
 
-use cuttle_database::InstanceQuery;
+use cuttle_database::{InstanceField, InstanceQuery, TagQuery};
 use cuttle_model::clock::Timestamp;
 use cuttle_model::flavor::FlavorId;
-use cuttle_model::instance::{Instance, StateName};
+use cuttle_model::instance::{Instance, PowerState, StateName};
 use cuttle_model::wire::{nova_view, states_of_status};
 use regex::Regex;
 
@@ -57,6 +57,17 @@ const KEYS: [&str; 34] = [
     "launch_index",
 ];
 
+/// Keys whose values are looked for as they are.
+const WORDS: [(&str, InstanceField); 5] = [
+    ("reservation_id", InstanceField::Reservation),
+    ("access_ip_v4", InstanceField::AccessIpv4),
+    ("access_ip_v6", InstanceField::AccessIpv6),
+    ("key_name", InstanceField::KeyName),
+    ("description", InstanceField::Description),
+];
+/// The most tags in one filter.
+const MOST_TAGS: usize = 50;
+
 type Predicate = Box<dyn Fn(&Instance) -> bool + Send + Sync>;
 
 /// Which servers.
@@ -76,9 +87,9 @@ impl Filter {
         filter.scope(caller, query)?;
         filter.states(caller, version, query)?;
         filter.name(query)?;
-        filter.times(query)?;
+        filter.times(version, query)?;
         filter.references(query)?;
-        filter.rare(query)?;
+        filter.rare(version, query)?;
         if caller.is_admin() {
             filter.for_admins(shared, query).await?;
         }
@@ -151,18 +162,17 @@ impl Filter {
         Ok(())
     }
 
-    fn times(&mut self, query: &Pairs) -> Result<(), ApiError> {
-        let time = |key: &str| match query.one(key)? {
-            None => Ok(None),
-            Some(text) => Timestamp::parse_iso(text)
-                .map(Some)
-                .ok_or_else(|| ApiError::invalid(key, text, "A time in ISO 8601 is expected.")),
-        };
-        self.query.changed_since = time("changes-since")?;
-        if let Some(before) = time("changes-before")? {
-            self.keep(move |instance| instance.updated_at <= before);
+    fn times(&mut self, version: Microversion, query: &Pairs) -> Result<(), ApiError> {
+        self.query.changed_since = query.time("changes-since")?;
+        if version >= Microversion(66) {
+            self.query.changed_before = query.time("changes-before")?;
         }
-        Ok(())
+        match (self.query.changed_since, self.query.changed_before) {
+            (Some(since), Some(before)) if since > before => {
+                Err(ApiError::BadRequest("The value of changes-since must be less than or equal to changes-before.".into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn references(&mut self, query: &Pairs) -> Result<(), ApiError> {
@@ -176,32 +186,86 @@ impl Filter {
         Ok(())
     }
 
-    /// What few ask for. Servers have no addresses, tags or locks yet.
-    fn rare(&mut self, query: &Pairs) -> Result<(), ApiError> {
-        for key in ["ip", "ip6", "tags", "tags-any", "reservation_id", "access_ip_v4", "access_ip_v6"] {
+    /// What is found word for word. Servers have no addresses yet, and made none of what was asked for.
+    fn rare(&mut self, version: Microversion, query: &Pairs) -> Result<(), ApiError> {
+        for key in ["ip", "ip6"] {
             self.is_empty |= query.one(key)?.is_some_and(|value| !value.is_empty());
         }
-        for key in ["locked", "config_drive"] {
-            self.is_empty |= query.one(key)?.is_some_and(|word| boolean(word) == Some(true));
-        }
-        for key in ["created_at", "launched_at", "terminated_at", "progress", "root_device_name", "launch_index", "description"] {
+        for (key, field) in WORDS {
             if let Some(value) = query.one(key)? {
-                return Err(ApiError::not_yet(key, value));
+                self.query.equal.push((field, value.to_owned()));
             }
         }
-        let text = |key: &str| query.one(key).map(|value| value.map(str::to_owned));
-        if let Some(zone) = text("availability_zone")? {
+        if let Some(zone) = query.one("availability_zone")? {
+            // The only zone: where everything is that was placed.
+            let zone = zone.to_owned();
             self.keep(move |instance| super::view::zone(instance) == zone);
         }
-        if let Some(key) = text("key_name")? {
-            self.keep(move |instance| instance.key_name.as_ref() == Some(&key));
-        }
-        if let Some(word) = text("task_state")? {
+        if let Some(word) = query.one("task_state")? {
+            let word = word.to_owned();
             self.keep(move |instance| view(instance).task_state.unwrap_or("None") == word);
         }
-        if let Some(number) = text("power_state")? {
-            self.keep(move |instance| view(instance).power_state.to_string() == number);
+        if let Some(number) = query.one("power_state")? {
+            let found = PowerState::ALL.into_iter().find(|power| power.nova_number().to_string() == number);
+            match found {
+                Some(power) => self.query.equal.push((InstanceField::Power, power.as_str().to_owned())),
+                None => self.is_empty = true,
+            }
         }
+        if let Some(index) = query.number("launch_index")? {
+            self.query.launch_index = Some(u32::try_from(index).unwrap_or(u32::MAX));
+        }
+        if version >= Microversion(73)
+            && let Some(word) = query.one("locked")?
+        {
+            let locked = boolean(word).ok_or_else(|| ApiError::invalid("locked", word, "A boolean is expected."))?;
+            self.query.is_locked = Some(locked);
+        }
+        if let Some(word) = query.one("config_drive")? {
+            let wanted = boolean(word).ok_or_else(|| ApiError::invalid("config_drive", word, "A boolean is expected."))?;
+            self.keep(move |instance| instance.config_drive == wanted);
+        }
+        self.moments(query)?;
+        self.tags(version, query)
+    }
+
+    /// Times that are asked for to the second; servers' other numbers are the same for all.
+    fn moments(&mut self, query: &Pairs) -> Result<(), ApiError> {
+        let mut moment = |key: &str, of: fn(&Instance) -> Option<Timestamp>| {
+            let asked = query.time(key)?;
+            if let Some(asked) = asked {
+                self.keep(move |instance| of(instance).is_some_and(|time| time.to_seconds_z() == asked.to_seconds_z()));
+            }
+            Ok::<_, ApiError>(())
+        };
+        moment("created_at", |instance| Some(instance.created_at))?;
+        moment("launched_at", |instance| instance.launched_at)?;
+        moment("terminated_at", |instance| instance.deleted_at)?;
+        if let Some(number) = query.number("progress")? {
+            self.is_empty |= number != 0;
+        }
+        if let Some(name) = query.one("root_device_name")? {
+            let name = name.to_owned();
+            self.keep(move |instance| instance.root_disk.is_some() && name == "/dev/vda");
+        }
+        Ok(())
+    }
+
+    /// Lists of tags with commas between.
+    fn tags(&mut self, version: Microversion, query: &Pairs) -> Result<(), ApiError> {
+        if version < Microversion(26) {
+            return Ok(());
+        }
+        let list = |key: &str| -> Vec<String> {
+            let words = query.all(key).flat_map(|text| text.split(','));
+            words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        };
+        let tags =
+            TagQuery { all: list("tags"), any: list("tags-any"), not_all: list("not-tags"), not_any: list("not-tags-any") };
+        if [&tags.all, &tags.any, &tags.not_all, &tags.not_any].into_iter().any(|list| list.len() > MOST_TAGS) {
+            return Err(ApiError::BadRequest(format!("At most {MOST_TAGS} tags are looked for at once.")));
+        }
+        self.query.tags = tags;
         Ok(())
     }
 
@@ -224,15 +288,11 @@ impl Filter {
         if query.one("deleted")?.and_then(boolean) == Some(true) {
             self.query.states = vec![StateName::Deleted];
         }
-        let text = |key: &str| query.one(key).map(|value| value.map(str::to_owned));
-        if let Some(user) = text("user_id")? {
-            self.keep(move |instance| instance.user_id.to_string() == user);
-        }
-        if let Some(id) = text("uuid")? {
-            self.keep(move |instance| instance.id.to_string() == id);
-        }
-        if let Some(name) = text("hostname")? {
-            self.keep(move |instance| instance.hostname == name);
+        for (key, field) in [("user_id", InstanceField::User), ("uuid", InstanceField::Id), ("hostname", InstanceField::Hostname)]
+        {
+            if let Some(value) = query.one(key)? {
+                self.query.equal.push((field, value.to_owned()));
+            }
         }
         Ok(())
     }

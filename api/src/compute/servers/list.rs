@@ -60,7 +60,7 @@ impl Page {
 async fn page(shared: &Shared, caller: &Caller, version: Microversion, query: &Pairs) -> Result<Page, ApiError> {
     let limit = query.limit(MAX_LIMIT)?;
     let mut filter = Filter::read(shared, caller, version, query).await?;
-    filter.query.sort = sort::order(query, caller)?;
+    filter.query.sort = sort::order(query, caller, version)?;
     filter.query.marker = marker(shared, caller, query).await?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut instances = if filter.is_empty { Vec::new() } else { find(shared, &filter, limit + 1).await? };

@@ -27,6 +27,56 @@ pub static REBOOT: Schema = Schema::new(
     &[],
 );
 
+/// `PUT /servers/{id}`.
+pub static UPDATE: Schema = Schema::new(update, &[19, 90, 94]);
+
+/// `POST` and `PUT /servers/{id}/metadata`.
+pub static METADATA: Schema = Schema::new(|_| object(json!({ "metadata": metadata() }), &["metadata"]), &[]);
+
+/// `PUT /servers/{id}/metadata/{key}`.
+pub static META: Schema = Schema::new(
+    |_| {
+        let mut one = metadata();
+        one["minProperties"] = json!(1);
+        one["maxProperties"] = json!(1);
+        object(json!({ "meta": one }), &["meta"])
+    },
+    &[],
+);
+
+/// `PUT /servers/{id}/tags`.
+pub static TAGS: Schema = Schema::new(|_| object(json!({ "tags": tags() }), &["tags"]), &[]);
+
+/// `POST /servers/{id}/action` with `lock`.
+pub static LOCK: Schema = Schema::new(
+    |version| {
+        if version < Microversion(73) {
+            return object(json!({ "lock": {} }), &["lock"]);
+        }
+        let reason = json!({"type": "string", "minLength": 1, "maxLength": 255, "format": "name"});
+        let mut lock = object(json!({ "locked_reason": reason }), &[]);
+        lock["type"] = json!(["object", "null"]);
+        object(json!({ "lock": lock }), &["lock"])
+    },
+    &[73],
+);
+
+fn update(version: Microversion) -> Value {
+    let mut fields = json!({
+        "name": name(),
+        "OS-DCF:diskConfig": {"type": "string", "enum": ["AUTO", "MANUAL"]},
+        "accessIPv4": {"type": "string", "format": "ipv4"},
+        "accessIPv6": {"type": "string", "format": "ipv6"},
+    });
+    if version >= Microversion(19) {
+        fields["description"] = json!({"type": ["string", "null"], "maxLength": 255});
+    }
+    if version >= Microversion(90) {
+        fields["hostname"] = hostname(version);
+    }
+    object(json!({ "server": object(fields, &[]) }), &["server"])
+}
+
 fn create(version: Microversion) -> Value {
     let hints = json!({"type": "object"});
     let body = json!({ "server": server(version), "os:scheduler_hints": hints, "OS-SCH-HNT:scheduler_hints": hints });
@@ -60,8 +110,7 @@ fn server(version: Microversion) -> Value {
         fields["description"] = json!({"type": ["string", "null"], "maxLength": 255});
     }
     if since(52) {
-        let tag = json!({"type": "string", "minLength": 1, "maxLength": 60, "pattern": "^[^,/]*$"});
-        fields["tags"] = json!({"type": "array", "items": tag, "maxItems": 50});
+        fields["tags"] = tags();
     }
     if !since(57) {
         let file = json!({"path": {"type": "string"}, "contents": {"type": "string"}});
@@ -75,11 +124,20 @@ fn server(version: Microversion) -> Value {
         fields["hypervisor_hostname"] = name();
     }
     if since(90) {
-        let longest = if since(94) { 255 } else { 63 };
-        let pattern = if since(94) { FQDN } else { LABEL };
-        fields["hostname"] = json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern});
+        fields["hostname"] = hostname(version);
     }
     object(fields, &["name", "flavorRef"])
+}
+
+fn hostname(version: Microversion) -> Value {
+    let is_full = version >= Microversion(94);
+    let (longest, pattern) = if is_full { (255, FQDN) } else { (63, LABEL) };
+    json!({"type": "string", "minLength": 1, "maxLength": longest, "pattern": pattern})
+}
+
+fn tags() -> Value {
+    let tag = json!({"type": "string", "minLength": 1, "maxLength": 60, "pattern": "^[^,/\\x00-\\x1f\\x7f]*$"});
+    json!({"type": "array", "items": tag, "maxItems": 50, "uniqueItems": true})
 }
 
 const LABEL: &str = "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$";

@@ -2,12 +2,13 @@
 
 use cuttle_database::{InstanceSort, SortDirection};
 
+use crate::compute::microversion::Microversion;
 use crate::error::ApiError;
 use crate::web::caller::Caller;
 use crate::web::query::Pairs;
 
 /// The order that is asked for; pairs of `sort_key` and `sort_dir`.
-pub fn order(query: &Pairs, caller: &Caller) -> Result<Vec<(InstanceSort, SortDirection)>, ApiError> {
+pub fn order(query: &Pairs, caller: &Caller, version: Microversion) -> Result<Vec<(InstanceSort, SortDirection)>, ApiError> {
     let keys: Vec<&str> = query.all("sort_key").collect();
     let directions: Vec<SortDirection> = query.all("sort_dir").map(direction).collect::<Result<_, _>>()?;
     if directions.len() > keys.len().max(1) {
@@ -19,7 +20,7 @@ pub fn order(query: &Pairs, caller: &Caller) -> Result<Vec<(InstanceSort, SortDi
     let default = directions.last().copied().unwrap_or(SortDirection::Descending);
     let mut order = Vec::new();
     for (index, key) in keys.into_iter().enumerate() {
-        if let Some(sort) = key_of(key, caller)? {
+        if let Some(sort) = key_of(key, caller, version)? {
             order.push((sort, directions.get(index).copied().unwrap_or(default)));
         }
     }
@@ -35,7 +36,7 @@ fn direction(word: &str) -> Result<SortDirection, ApiError> {
 }
 
 /// `None` for what is the same for all servers.
-fn key_of(key: &str, caller: &Caller) -> Result<Option<InstanceSort>, ApiError> {
+fn key_of(key: &str, caller: &Caller, version: Microversion) -> Result<Option<InstanceSort>, ApiError> {
     let sort = match key {
         "created_at" => InstanceSort::CreatedAt,
         "updated_at" => InstanceSort::UpdatedAt,
@@ -53,9 +54,15 @@ fn key_of(key: &str, caller: &Caller) -> Result<Option<InstanceSort>, ApiError> 
         "user_id" => InstanceSort::User,
         "host" | "node" if caller.is_admin() => InstanceSort::Host,
         "host" | "node" => return Err(ApiError::Forbidden(format!("Only administrators can sort servers by {key}"))),
-        "access_ip_v4" | "access_ip_v6" | "auto_disk_config" | "config_drive" | "kernel_id" | "launch_index" | "locked"
-        | "locked_by" | "progress" | "ramdisk_id" | "root_device_name" => return Ok(None),
-        "display_description" | "hostname" | "terminated_at" => return Err(ApiError::not_yet("sort_key", key)),
+        "display_description" => InstanceSort::Description,
+        "hostname" => InstanceSort::Hostname,
+        "terminated_at" => InstanceSort::DeletedAt,
+        "locked_by" => InstanceSort::LockedBy,
+        "launch_index" => InstanceSort::LaunchIndex,
+        "access_ip_v4" => InstanceSort::AccessIpv4,
+        "access_ip_v6" => InstanceSort::AccessIpv6,
+        "locked" if version >= Microversion(73) => InstanceSort::Locked,
+        "auto_disk_config" | "config_drive" | "kernel_id" | "progress" | "ramdisk_id" | "root_device_name" => return Ok(None),
         other => return Err(ApiError::invalid("sort_key", other, "Servers cannot be sorted by it.")),
     };
     Ok(Some(sort))

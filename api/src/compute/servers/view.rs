@@ -95,8 +95,8 @@ impl Viewer {
             "created": instance.created_at.to_seconds_z(),
             "updated": instance.updated_at.to_seconds_z(),
             "addresses": {},
-            "accessIPv4": "",
-            "accessIPv6": "",
+            "accessIPv4": instance.access_ipv4.map(|address| address.to_string()).unwrap_or_default(),
+            "accessIPv6": instance.access_ipv6.map(|address| address.to_string()).unwrap_or_default(),
             "links": links(&self.address, "servers", &instance.id.to_string()),
             "metadata": instance.metadata,
             "key_name": instance.key_name,
@@ -122,17 +122,33 @@ impl Viewer {
         shown
     }
 
+    /// As the answer to a change of it: before 2.75 without what was an extension once.
+    pub fn changed(&self, instance: &Instance) -> Value {
+        let mut shown = self.detail(instance);
+        if self.version >= Microversion(71) {
+            shown["server_groups"] = json!([]);
+        }
+        if let Some(fields) = shown.as_object_mut().filter(|_| self.version < Microversion(75)) {
+            let extensions = ["key_name", "config_drive", "host_status", "security_groups"];
+            let prefixes = ["OS-EXT-", "OS-SRV-USG:", "os-extended-volumes:"];
+            fields.retain(|field, _| {
+                !extensions.contains(&field.as_str()) && !prefixes.iter().any(|prefix| field.starts_with(prefix))
+            });
+        }
+        shown
+    }
+
     fn add_by_version(&self, instance: &Instance, shown: &mut Value) {
         let mut add = |since: u16, key: &str, value: Value| {
             if self.version >= Microversion(since) {
                 shown[key] = value;
             }
         };
-        add(9, "locked", json!(false));
+        add(9, "locked", json!(instance.lock.is_some()));
         add(19, "description", json!(instance.description));
-        add(26, "tags", json!([]));
+        add(26, "tags", json!(instance.tags));
         add(63, "trusted_image_certificates", Value::Null);
-        add(73, "locked_reason", Value::Null);
+        add(73, "locked_reason", json!(instance.lock.as_ref().and_then(|lock| lock.reason.as_ref())));
         add(90, "OS-EXT-SRV-ATTR:hostname", json!(instance.hostname));
         add(96, "pinned_availability_zone", json!(instance.availability_zone));
         add(100, "scheduler_hints", json!({}));
@@ -147,10 +163,11 @@ impl Viewer {
         shown["OS-EXT-SRV-ATTR:instance_name"] = json!(instance.id);
         if self.version >= Microversion(3) {
             shown["OS-EXT-SRV-ATTR:hostname"] = json!(instance.hostname);
-            shown["OS-EXT-SRV-ATTR:launch_index"] = json!(0);
+            shown["OS-EXT-SRV-ATTR:launch_index"] = json!(instance.launch_index);
+            shown["OS-EXT-SRV-ATTR:reservation_id"] = json!(instance.reservation_id);
             shown["OS-EXT-SRV-ATTR:root_device_name"] = json!(instance.root_disk.as_ref().map(|_| "/dev/vda"));
             shown["OS-EXT-SRV-ATTR:user_data"] = json!(self.user_data.get(&instance.id));
-            for absent in ["kernel_id", "ramdisk_id", "reservation_id"] {
+            for absent in ["kernel_id", "ramdisk_id"] {
                 shown[format!("OS-EXT-SRV-ATTR:{absent}")] = Value::Null;
             }
         }

@@ -90,7 +90,7 @@ impl DiskLimits {
 fn is_known(name: &str) -> bool {
     let base = name.strip_suffix("_max").unwrap_or(name);
     let of_direction = |direction: &&str| UNITS.iter().any(|unit| base == format!("{direction}_{unit}_sec"));
-    name == SIZE || DIRECTIONS.iter().any(|direction| of_direction(direction))
+    name == SIZE || DIRECTIONS.iter().any(of_direction)
 }
 
 fn refused(name: &str, why: &str) -> LimitError {

@@ -19,11 +19,14 @@ use tokio::time::Instant;
 /// How long an answer is good for.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// What was found, and when.
+type Looked = (Instant, Vec<Check>);
+
 /// What was found out last. Cloning is cheap.
 #[derive(Clone)]
 pub struct Readiness {
     control: Control,
-    last: Arc<Mutex<Option<(Instant, Vec<Check>)>>>,
+    last: Arc<Mutex<Option<Looked>>>,
 }
 
 impl Readiness {

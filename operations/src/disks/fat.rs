@@ -49,7 +49,7 @@ struct Geometry {
 impl Geometry {
     fn of(sectors: u32) -> Self {
         // Microsoft's table of cluster sizes for FAT32.
-        let cluster_sectors = match u64::from(sectors) * SECTOR_BYTES >> 20 {
+        let cluster_sectors = match (u64::from(sectors) * SECTOR_BYTES) >> 20 {
             0..=260 => 1,
             261..=8_192 => 8,
             8_193..=16_384 => 16,

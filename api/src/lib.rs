@@ -6,7 +6,7 @@
 //! identity/   /identity/v3    image/   /image/v2    compute/   /compute/v2.1
 //! operator/   /operator/v1: what OpenStack has no API for
 //! agents/     the hosts' agents: joining, certificates, a stream of commands
-//! init/       what `cuttle-api init` prepares
+//! init/       what `cuttle-api init` prepares    doctor/  what is wrong, and what to do
 //! ```
 //!
 //! Always true:
@@ -21,6 +21,7 @@ pub mod agents;
 pub mod authority;
 pub mod compute;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod hosts;
 pub mod identity;

@@ -1,12 +1,13 @@
 //! The control plane's binary: serves the APIs, prepares a cloud, lets hosts join.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cuttle_api::config::Config;
+use cuttle_api::doctor::Status;
 use cuttle_api::hosts::Which;
-use cuttle_api::{error, hosts, init, logging, serve};
+use cuttle_api::{doctor, error, hosts, init, logging, serve};
 use cuttle_model::host::HostName;
 
 /// Cuttle's control plane.
@@ -21,8 +22,21 @@ struct Arguments {
 enum Command {
     /// Serve the APIs until SIGTERM.
     Serve(ConfigFile),
-    /// Make what is missing: schema, certificates, administrator, pools. Safe to run again.
-    Init(ConfigFile),
+    /// Make what is missing: schema, certificates, administrator, Ceph's user and pools. Safe to run again.
+    Init {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        options: init::Options,
+    },
+    /// Look at everything that this control node depends on, whether it serves or not. Changes nothing.
+    Doctor {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Work on hosts.
     #[command(subcommand)]
     Host(HostCommand),
@@ -53,7 +67,7 @@ struct ConfigFile {
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("cuttle-api: {}", error::chain(failure.as_ref()));
             ExitCode::FAILURE
@@ -61,10 +75,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let file = match &command {
+        Command::Doctor { file, json } => return doctor(&file.config, *json),
         Command::Serve(file)
-        | Command::Init(file)
+        | Command::Init { file, .. }
         | Command::Host(HostCommand::Add(HostArguments { file, .. }) | HostCommand::Rejoin(HostArguments { file, .. })) => file,
     };
     let config = Config::read(&file.config)?;
@@ -73,7 +88,9 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     runtime.block_on(async {
         match command {
             Command::Serve(_) => serve::run(config).await?,
-            Command::Init(_) => init::run(&config).await?,
+            Command::Init { options, .. } => init::run(&config, &options).await?,
+            // It was seen to above: its configuration need not be readable.
+            Command::Doctor { .. } => {}
             Command::Host(HostCommand::Add(HostArguments { name, .. })) => {
                 println!("{}", hosts::token(&config, &name, Which::New).await?.expose());
             }
@@ -81,6 +98,19 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
                 println!("{}", hosts::token(&config, &name, Which::Known).await?.expose());
             }
         }
-        Ok(())
+        Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Prints what is wrong and what to do about it; fails if something is broken.
+fn doctor(config: &Path, as_json: bool) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let checks = runtime.block_on(doctor::examine_node(config));
+    match as_json {
+        true => println!("{:#}", doctor::report::view(&checks)),
+        false => print!("{}", doctor::report::text(&checks)),
+    }
+    // A call to Ceph that hangs would keep the process.
+    runtime.shutdown_background();
+    Ok(if doctor::report::worst(&checks) == Status::Broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -21,8 +21,10 @@ pub fn router(state: Controlled, readiness: Readiness) -> Router {
         .with_state(shared.clone())
         .merge(compute::controlled_routes(&shared).with_state(state.clone()));
     let image =
-        image::plain_routes(&shared).with_state(shared.clone()).merge(image::controlled_routes(&shared).with_state(state));
-    let operator = operator::plain_routes(&shared).with_state(shared.clone());
+        image::plain_routes(&shared).with_state(shared.clone()).merge(image::controlled_routes(&shared).with_state(state.clone()));
+    let operator = operator::plain_routes(&shared)
+        .with_state(shared.clone())
+        .merge(operator::controlled_routes(&shared).with_state(state));
     let services = assemble(&shared, compute.into_router(), image.into_router(), operator.into_router());
     finish(&shared, services, health_routes(Some(readiness)))
 }
@@ -65,6 +67,7 @@ pub fn table(shared: &Shared) -> Vec<Route> {
     let mut table = table_without_ceph(shared);
     table.extend_from_slice(compute::controlled_routes(shared).table());
     table.extend_from_slice(image::controlled_routes(shared).table());
+    table.extend_from_slice(operator::controlled_routes(shared).table());
     sorted(table)
 }
 

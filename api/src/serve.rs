@@ -178,6 +178,7 @@ async fn state(config: &Config, database: Database, ceph: Cluster, authority: Au
         limits: config.limits(),
         stopping: CancellationToken::new(),
         quota: config.quota.amounts(),
+        tls_directory: config.agents.tls_directory.clone(),
     });
     let settings = config.operations.clone();
     let connect = Arc::new(ceph_address(&config.ceph));

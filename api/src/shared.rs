@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Parts {
     pub stopping: CancellationToken,
     /// Limits where none was set.
     pub quota: Amounts,
+    /// The agents' authority and the server's certificate, for the doctor to look at.
+    pub tls_directory: PathBuf,
 }
 
 /// How much is remembered of callers, and how long.

@@ -55,6 +55,9 @@ pub enum Command {
     #[command(subcommand)]
     Operation(OperationCommand),
 
+    /// Look at everything that the cloud depends on: what is wrong, and what to do about it.
+    Doctor,
+
     /// Print a completion script for a shell.
     Completions { shell: Shell },
 }

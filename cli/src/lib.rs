@@ -14,6 +14,7 @@ pub mod arguments;
 pub mod auth;
 pub mod client;
 pub mod completions;
+pub mod doctor;
 pub mod error;
 pub mod host;
 pub mod instance;
@@ -57,6 +58,7 @@ pub fn run(arguments: Arguments) -> Result<Done, Error> {
             Command::Host(command) => host::run(&open().await?, command).await,
             Command::Instance(command) => instance::run(&open().await?, command).await,
             Command::Operation(command) => operation::run(&open().await?, command).await,
+            Command::Doctor => doctor::run(&open().await?).await,
             Command::Completions { shell } => completions::run(shell),
         }
     })

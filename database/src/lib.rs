@@ -60,7 +60,7 @@ pub use instances::{
 };
 pub use joins::{Certificate, JoinToken, Joining, Joins, NewJoinToken};
 pub use keypairs::{KeypairInsertion, Keypairs};
-pub use migration::Schema;
+pub use migration::{Schema, SchemaGap};
 pub use operations::{
     Begin, Begun, EndOperation, JournalEntry, LeaseGuard, Mark, OperationQuery, Operations, StepEnd, SubjectEnd, WhenBusy,
     Written,

@@ -13,6 +13,26 @@ pub trait Schema {
     /// Brings the schema to this program's version. Safe when several nodes do it at once; refuses a
     /// schema that is newer.
     async fn migrate(&self) -> Result<()>;
+
+    /// How the schema differs from what this program needs. Changes nothing.
+    async fn schema_gap(&self) -> Result<SchemaGap>;
+}
+
+/// What lies between a schema and this program, by the numbers of migrations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaGap {
+    /// Not carried out yet: [`Schema::migrate`] does it.
+    pub missing: Vec<i64>,
+    /// Of a newer program.
+    pub unknown: Vec<i64>,
+}
+
+pub(crate) fn gap(scripts: &[Script], applied: &[i64]) -> SchemaGap {
+    let known = || scripts.iter().map(|(number, _, _)| *number);
+    SchemaGap {
+        missing: known().filter(|number| !applied.contains(number)).collect(),
+        unknown: applied.iter().copied().filter(|number| known().all(|known| known != *number)).collect(),
+    }
 }
 
 /// Number, name and text.

@@ -20,7 +20,7 @@ use crate::attempt::{Attempt, Failure};
 use crate::connect::Options;
 use crate::error::{Cause, Error};
 use crate::events::{Event, Events};
-use crate::migration::{self, Schema};
+use crate::migration::{self, Schema, SchemaGap};
 use listener::Listener;
 
 pub(crate) type Db = sqlx::Postgres;
@@ -159,5 +159,10 @@ impl Schema for Handle {
         // It has done its work; how it ends is of no account.
         let _ = connection.close().await;
         done.map_err(|error| Error::Migration(Cause::of_migration(&error)))
+    }
+
+    async fn schema_gap(&self) -> Result<SchemaGap, Error> {
+        let applied = self.applied_once().await.map_err(|failure| failure.into_error("read the schema's version"))?;
+        Ok(migration::gap(migration::POSTGRES, &applied))
     }
 }

@@ -23,7 +23,7 @@ use crate::attempt::{Attempt, Failure};
 use crate::connect::Options;
 use crate::error::{Cause, Error};
 use crate::events::{BACKLOG, Event, Events};
-use crate::migration::{self, Schema};
+use crate::migration::{self, Schema, SchemaGap};
 
 pub(crate) type Db = sqlx::Sqlite;
 pub(crate) type Connection = sqlx::SqliteConnection;
@@ -177,6 +177,11 @@ impl Schema for Handle {
         let done = migration::migrator(migration::SQLITE).run_direct(None, tx.connection(), false).await;
         done.map_err(|error| Error::Migration(Cause::of_migration(&error)))?;
         tx.commit().await.map_err(|failure| failure.into_error("change the schema"))
+    }
+
+    async fn schema_gap(&self) -> Result<SchemaGap, Error> {
+        let applied = self.applied_once().await.map_err(|failure| failure.into_error("read the schema's version"))?;
+        Ok(migration::gap(migration::SQLITE, &applied))
     }
 }
 

@@ -12,14 +12,40 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::config::Identity;
 use crate::identity::passwords;
 use crate::init::InitError;
+use crate::init::files::{in_file, write};
 
-/// Makes project, user and role, or sets the password anew; says which.
-pub async fn make(database: &Database, identity: &Identity) -> Result<String, InitError> {
-    let password = read_password(&identity.admin_password_file)?;
+/// Makes project, user and role, or sets the password anew; answers the password, where it is known, and
+/// says what was done. Where there is no password's file, one is made for a new user, and a user who is
+/// there is left alone: another node may have the file.
+pub async fn make(database: &Database, identity: &Identity) -> Result<(Option<SecretString>, String), InitError> {
+    let path = &identity.admin_password_file;
+    let known = database.find_credentials(&identity.admin_user).await.map_err(InitError::Admin)?;
+    let (password, made_here) = match (known, path.exists()) {
+        (Some(found), false) => {
+            return Ok((None, format!("user {}: kept ({} is not there)", found.user.name, path.display())));
+        }
+        (None, false) => (generate(path)?, true),
+        (_, true) => (read_password(path)?, false),
+    };
     let project = project(database, &identity.admin_project).await.map_err(InitError::Admin)?;
-    let (user, done) = user(database, &identity.admin_user, &project, password).await?;
+    let (user, done) = user(database, &identity.admin_user, &project, &password, made_here).await?;
+    if made_here && done == KEPT {
+        // Another node was first, and its password counts.
+        in_file(path, "removed", fs::remove_file(path))?;
+        return Ok((None, format!("user {}: kept", user.name)));
+    }
     database.assign_role(user.id, project.id, Role::Admin).await.map_err(InitError::Admin)?;
-    Ok(format!("user {} in project {}: {done}", user.name, project.name))
+    let where_to = if made_here { format!("; the password is in {}", path.display()) } else { String::new() };
+    Ok((Some(password), format!("user {} in project {}: {done}{where_to}", user.name, project.name)))
+}
+
+const KEPT: &str = "kept";
+
+/// A new password, in the file that is meant for it.
+fn generate(path: &Path) -> Result<SecretString, InitError> {
+    let text: String = rand::random::<[u8; 16]>().iter().map(|byte| format!("{byte:02x}")).collect();
+    write(path, format!("{text}\n").as_bytes(), 0o600)?;
+    Ok(SecretString::from(text))
 }
 
 async fn project(database: &Database, name: &str) -> Result<Project, cuttle_database::Error> {
@@ -44,14 +70,15 @@ async fn user(
     database: &Database,
     name: &str,
     project: &Project,
-    password: SecretString,
+    password: &SecretString,
+    made_here: bool,
 ) -> Result<(User, &'static str), InitError> {
     loop {
         if let Some(found) = database.find_credentials(name).await.map_err(InitError::Admin)? {
-            if passwords::compare(&password, &found.password_hash) {
-                return Ok((found.user, "kept"));
+            if made_here || passwords::compare(password, &found.password_hash) {
+                return Ok((found.user, KEPT));
             }
-            database.set_password(found.user.id, &hash(&password)?).await.map_err(InitError::Admin)?;
+            database.set_password(found.user.id, &hash(password)?).await.map_err(InitError::Admin)?;
             return Ok((found.user, "set the password anew"));
         }
         let user = User {
@@ -62,7 +89,7 @@ async fn user(
             description: None,
             email: None,
         };
-        if database.insert_user(&user, &hash(&password)?).await.map_err(InitError::Admin)? == Inserted::Inserted {
+        if database.insert_user(&user, &hash(password)?).await.map_err(InitError::Admin)? == Inserted::Inserted {
             return Ok((user, "made"));
         }
     }

@@ -4,7 +4,6 @@
 //! A key is written before its certificate: so a certificate that exists has its key.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsag
 use crate::authority::{self, named};
 use crate::config::Agents;
 use crate::init::InitError;
+use crate::init::files::{in_file, write};
 
 /// Makes what is missing, and says what that was. Certificates that exist are kept, whatever names they have.
 pub fn make(agents: &Agents) -> Result<Vec<String>, InitError> {
@@ -59,23 +59,6 @@ fn lock(directory: &Path) -> Result<File, InitError> {
     let file = in_file(&path, "opened", file)?;
     in_file(&path, "locked", file.lock())?;
     Ok(file)
-}
-
-/// Writes beside, then renames: whoever reads sees all of it or nothing.
-fn write(path: &Path, content: &[u8], mode: u32) -> Result<(), InitError> {
-    let beside = path.with_extension("new");
-    let written = || -> io::Result<()> {
-        let _ = fs::remove_file(&beside);
-        let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&beside)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    in_file(path, "written", written())
-}
-
-fn in_file<T>(path: &Path, done: &'static str, result: io::Result<T>) -> Result<T, InitError> {
-    result.map_err(|source| InitError::File { path: path.to_owned(), done, source })
 }
 
 #[cfg(test)]

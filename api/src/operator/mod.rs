@@ -4,6 +4,7 @@
 //! Always true: each route is for administrators of the cloud, in whatever project their token is.
 //! A directory for each resource, a file for each endpoint; `view.rs` is how the resource looks.
 
+pub mod doctor;
 pub mod hosts;
 pub mod instances;
 pub mod operations;
@@ -17,7 +18,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::error::{self, ApiError};
-use crate::shared::Shared;
+use crate::shared::{Controlled, Shared};
 use crate::web::query::Pairs;
 use crate::web::routes::{Routes, Service};
 use crate::web::validation::shown;
@@ -25,6 +26,11 @@ use crate::web::validation::shown;
 /// Every route below `/v1` that needs no Ceph.
 pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
     hosts::routes(shared).merge(instances::routes(shared)).merge(operations::routes(shared))
+}
+
+/// The others.
+pub fn controlled_routes(shared: &Shared) -> Routes<Controlled> {
+    doctor::routes(shared)
 }
 
 /// The service around these routes of `/v1`.

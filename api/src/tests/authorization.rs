@@ -117,6 +117,7 @@ const MEANT: &[(&str, &str, Access)] = &[
     ("GET", "/image/v2/schemas/image", Token),
     ("GET", "/image/v2/schemas/images", Token),
     ("GET", "/image/versions", Public),
+    ("GET", "/operator/v1/doctor", Admin),
     ("GET", "/operator/v1/hosts", Admin),
     ("POST", "/operator/v1/hosts", Admin),
     ("GET", "/operator/v1/hosts/{name}", Admin),
@@ -162,6 +163,7 @@ fn shadows(cloud: &Cloud) -> Vec<(Router, Vec<Route>)> {
         shadow(image::plain_routes(shared)),
         shadow(image::controlled_routes(shared)),
         shadow(operator::plain_routes(shared)),
+        shadow(operator::controlled_routes(shared)),
     ]
 }
 

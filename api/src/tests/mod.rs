@@ -77,6 +77,7 @@ impl Cloud {
             limits: Limits { failed_logins_per_minute: 0, ..Limits::default() },
             stopping: CancellationToken::new(),
             quota: Quota::default().amounts(),
+            tls_directory: directory.join("tls"),
         });
         let router = public::router_without_ceph(&shared);
         Self { shared, router, directory }

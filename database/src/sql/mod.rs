@@ -38,6 +38,7 @@ mod page;
 mod quotas;
 mod reconciliation;
 mod row;
+mod schema;
 mod statistics;
 mod subject;
 mod tags;

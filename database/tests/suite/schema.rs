@@ -1,6 +1,6 @@
 //! Migrations, bad rows, and addresses.
 
-use cuttle_database::{Error, Options, connect};
+use cuttle_database::{Error, Options, SchemaGap, connect};
 
 use crate::lab::Lab;
 use crate::rows;
@@ -60,4 +60,14 @@ async fn an_address_of_another_kind_is_refused() {
         assert!(matches!(&error, Error::BadAddress(_)), "{error:?}");
         assert!(!format!("{error:?}").contains("secret"));
     }
+}
+
+#[tokio::test]
+async fn what_a_schema_lacks_or_has_too_much_is_told() {
+    let (lab, _) = Lab::empty().await;
+    assert!(!lab.database.schema_gap().await.unwrap().missing.is_empty());
+    lab.database.migrate().await.unwrap();
+    assert_eq!(lab.database.schema_gap().await.unwrap(), SchemaGap::default());
+    lab.execute("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").await;
+    assert_eq!(lab.database.schema_gap().await.unwrap(), SchemaGap { missing: vec![1], unknown: vec![9999] });
 }

@@ -1,0 +1,59 @@
+//! Operations that nobody will end: parked ones, and those that are under way for very long.
+
+use std::time::Duration;
+
+use cuttle_database::{Database, OperationQuery};
+use cuttle_model::clock::Timestamp;
+use cuttle_model::operation::{Operation, OperationStatus};
+
+use super::check::{Check, timed};
+use crate::error::chain;
+
+/// How many are looked at.
+const LIMIT: u32 = 1000;
+/// How many are named.
+const NAMED: usize = 5;
+/// Nothing but a large import takes longer.
+const LONG: Duration = Duration::from_secs(3600);
+
+pub async fn examine(database: &Database, now: Timestamp) -> Vec<Check> {
+    timed("operations", "look whether the database answers", async {
+        let find = |statuses: Vec<OperationStatus>| {
+            let query = OperationQuery { statuses, limit: Some(LIMIT), ..OperationQuery::default() };
+            async move { database.find_operations(&query).await }
+        };
+        let open = OperationStatus::ALL.into_iter().filter(|status| status.is_open()).collect();
+        match tokio::try_join!(find(vec![OperationStatus::Parked]), find(open)) {
+            Err(error) => vec![Check::broken("operations", chain(&error), "look whether the database answers")],
+            Ok((parked, open)) => judge(&parked, &open, now),
+        }
+    })
+    .await
+}
+
+fn judge(parked: &[Operation], open: &[Operation], now: Timestamp) -> Vec<Check> {
+    let mut found = vec![Check::ok("operations", format!("{} under way", open.len()))];
+    if !parked.is_empty() {
+        found.push(Check::warning(
+            "parked operations",
+            format!("{}: neither done nor undone", named(parked)),
+            "'cuttle operation show ID' says what failed; mend that, then delete the instance or start it again",
+        ));
+    }
+    let long: Vec<Operation> = open.iter().filter(|operation| now.since(operation.started_at) > LONG).cloned().collect();
+    if !long.is_empty() {
+        found.push(Check::warning(
+            "long operations",
+            format!("{}: under way for more than {} min", named(&long), LONG.as_secs() / 60),
+            "'cuttle operation show ID' says at which step; 'cuttle operation cancel ID' undoes it",
+        ));
+    }
+    found
+}
+
+fn named(operations: &[Operation]) -> String {
+    let first: Vec<String> =
+        operations.iter().take(NAMED).map(|operation| format!("{} {}", operation.kind.as_str(), operation.id)).collect();
+    let rest = operations.len().saturating_sub(NAMED);
+    format!("{}{}", first.join(", "), if rest == 0 { String::new() } else { format!(" and {rest} more") })
+}

@@ -20,11 +20,11 @@ pub fn router(state: Controlled, readiness: Readiness) -> Router {
     let compute = compute::plain_routes(&shared)
         .with_state(shared.clone())
         .merge(compute::controlled_routes(&shared).with_state(state.clone()));
-    let image =
-        image::plain_routes(&shared).with_state(shared.clone()).merge(image::controlled_routes(&shared).with_state(state.clone()));
-    let operator = operator::plain_routes(&shared)
+    let image = image::plain_routes(&shared)
         .with_state(shared.clone())
-        .merge(operator::controlled_routes(&shared).with_state(state));
+        .merge(image::controlled_routes(&shared).with_state(state.clone()));
+    let operator =
+        operator::plain_routes(&shared).with_state(shared.clone()).merge(operator::controlled_routes(&shared).with_state(state));
     let services = assemble(&shared, compute.into_router(), image.into_router(), operator.into_router());
     finish(&shared, services, health_routes(Some(readiness)))
 }

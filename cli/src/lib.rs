@@ -20,6 +20,8 @@ pub mod host;
 pub mod instance;
 pub mod operation;
 pub mod output;
+#[cfg(test)]
+mod reference;
 pub mod session;
 pub mod time;
 

@@ -195,7 +195,7 @@ def agent(run: Run, log: Path) -> Count:
 
 
 def end_to_end(run: Run, log: Path) -> Count:
-    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api_*", "--test", "boot", "--test", "guests", "--test", "client", "--", "--test-threads=3")
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api_*", "--test", "boot", "--test", "guests", "--test", "client", "--test", "cli", "--", "--test-threads=3")
 
 
 def debian(run: Run, log: Path) -> Count:
@@ -212,7 +212,7 @@ def joining(run: Run, log: Path) -> Count:
 
 
 def faults(run: Run, log: Path) -> Count:
-    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "faults", "--test", "races", "--", "--test-threads=1")
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "faults*", "--test", "races", "--", "--test-threads=1")
 
 
 def fuzzing(run: Run, log: Path) -> Count:
@@ -245,7 +245,7 @@ def lab_up(*arguments: str) -> Callable[[Run, Path], Count]:
 
 
 def binaries(run: Run, log: Path) -> Count:
-    run.call(log, "cargo", "build", "--quiet", "--locked", "-p", "cuttle-api", "-p", "cuttle-compute")
+    run.call(log, "cargo", "build", "--quiet", "--locked", "-p", "cuttle-api", "-p", "cuttle-compute", "-p", "cuttle-cli")
     return Count(passed=1)
 
 

@@ -64,7 +64,7 @@ pub fn secret_file(name: &str, path: &Path) -> Option<Check> {
                 if error.kind() == io::ErrorKind::NotFound { "is not there".into() } else { format!("cannot be read: {error}") };
             Some(Check::broken(name, format!("{} {told}", path.display()), ADVICE))
         }
-        Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+        Ok(found) if found.permissions().mode() & 0o007 != 0 => {
             let mode = found.permissions().mode() & 0o777;
             let detail = format!("{} holds a secret and others may use it (mode {mode:o})", path.display());
             Some(Check::broken(name, detail, format!("chmod 600 {}; whoever could read it may know the secret", path.display())))

@@ -50,6 +50,7 @@ fn control_nodes(nodes: &[ControlNode], lease: Duration, now: Timestamp) -> Vec<
     found.insert(
         0,
         match alive {
+            0 if nodes.is_empty() => Check::ok("control nodes", "none is on record yet"),
             0 => Check::warning("control nodes", "none is at work", "start cuttle-api: systemctl start cuttle-api"),
             _ => Check::ok("control nodes", format!("{alive} at work")),
         },

@@ -17,22 +17,38 @@ pub enum HostCommand {
     /// List all hosts with what is claimed of them.
     List,
     /// Let a new host join: prints a token that works once.
-    Add { name: String },
+    Add {
+        /// The host's name.
+        name: String,
+    },
     /// Let a host join anew: its certificates are void as soon as the token is used.
-    Rejoin { name: String },
+    Rejoin {
+        /// The host's name.
+        name: String,
+    },
     /// Show a host.
-    Show { name: String },
+    Show {
+        /// The host's name.
+        name: String,
+    },
     /// Show what has happened to a host, its certificates, keys and secrets.
-    Events { name: String },
+    Events {
+        /// The host's name.
+        name: String,
+    },
     /// Take a host out of placement. Its instances run on.
     Disable {
+        /// The host's name.
         name: String,
         /// Why, for those who look at it later.
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
     /// Put a host back into placement.
-    Enable { name: String },
+    Enable {
+        /// The host's name.
+        name: String,
+    },
 }
 
 /// Carries out a verb.

@@ -20,11 +20,20 @@ pub enum OperationCommand {
     /// List operations, the newest first.
     List(Filter),
     /// Show an operation with its steps.
-    Show { id: String },
+    Show {
+        /// The operation's id.
+        id: String,
+    },
     /// Follow an operation until it ends, or, without an id, all of them until interrupted.
-    Watch { id: Option<String> },
+    Watch {
+        /// The operation's id.
+        id: Option<String>,
+    },
     /// Ask a running operation to stop where it is and undo what it did.
-    Cancel { id: String },
+    Cancel {
+        /// The operation's id.
+        id: String,
+    },
 }
 
 #[derive(Debug, Clone, Default, Args)]

@@ -21,6 +21,9 @@ pub async fn run(session: &Session, id: Option<&str>) -> Result<Done, Error> {
     let mut watch = Watch { ends: id.is_some(), ended: BTreeSet::new() };
     // That it cannot be reached at all is no interruption.
     let mut lines = session.client.lines(&path).await?;
+    if id.is_none() {
+        screen.remark("watching all operations; end it with Ctrl-C");
+    }
     let mut pause = PAUSE;
     loop {
         match watch.follow(&mut lines, &mut screen, session, &mut pause).await {

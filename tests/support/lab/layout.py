@@ -85,6 +85,11 @@ class Lab:
         return self.directory / "secrets"
 
     @property
+    def programs(self) -> Path:
+        """What people and tests find on their path."""
+        return self.directory / "bin"
+
+    @property
     def openrc(self) -> Path:
         return self.directory / "openrc"
 

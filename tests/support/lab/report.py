@@ -1,6 +1,7 @@
 """What a lab says about itself: its status, and the variables that clients and tests need."""
 
 import json
+import os
 import shlex
 
 from . import ceph, control, outside, postgres, up
@@ -20,6 +21,9 @@ def variables(lab: Lab) -> dict[str, str]:
     }
     if lab.database == "postgres":
         values["CUTTLE_TEST_POSTGRES"] = postgres.url(lab, "cuttle_test", with_password=True)
+    path = os.environ.get("PATH", "")
+    if lab.programs.exists() and str(lab.programs) not in path.split(":"):
+        values["PATH"] = f"{lab.programs}:{path}"
     return values | (up.openstack_variables(lab) if lab.openrc.exists() else {})
 
 

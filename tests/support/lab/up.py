@@ -117,5 +117,10 @@ def openstack_variables(lab: Lab) -> dict[str, str]:
 
 def write_openrc(lab: Lab) -> Path:
     lines = "".join(f"export {name}='{value}'\n" for name, value in openstack_variables(lab).items())
+    if lab.binary("cuttle").exists():
+        lab.programs.mkdir(exist_ok=True)
+        (lab.programs / "cuttle").unlink(missing_ok=True)
+        (lab.programs / "cuttle").symlink_to(lab.binary("cuttle"))
+        lines += f"export PATH='{lab.programs}':\"$PATH\"\n"
     secret_file.write(lab.openrc, lines)
     return lab.openrc

@@ -28,7 +28,8 @@ pub async fn run(session: &Session, id: Option<&str>) -> Result<Done, Error> {
     loop {
         match watch.follow(&mut lines, &mut screen, session, &mut pause).await {
             Ok(Some(done)) => return Ok(done),
-            Ok(None) => {}
+            // The control node is stopped in order.
+            Ok(None) => screen.remark("the connection was closed; trying again"),
             Err(Error::Unreachable { .. } | Error::Silent { .. }) => screen.remark("the connection was lost; trying again"),
             Err(error) => return Err(error),
         }

@@ -180,7 +180,7 @@ async fn receive(
     // The image was made for this upload a moment ago; what is all zeroes need not be written.
     let options = WriterOptions { fresh: FreshImage::Yes, ..WriterOptions::default() };
     let mut writer = pool.open_writer(name.into(), options).await?;
-    let written = write_stream(writer.as_mut(), state.expected_bytes, data).await;
+    let written = write_stream(context, writer.as_mut(), state.expected_bytes, data).await;
     // The image is closed in any case: it goes to the trash or gets its snapshot next.
     let finished = writer.finish().await;
     let received = written?;
@@ -189,6 +189,7 @@ async fn receive(
 }
 
 async fn write_stream(
+    context: &Context,
     writer: &mut dyn WriteImage,
     expected: Option<u64>,
     data: &mut BoxStream<'static, Result<Bytes, String>>,
@@ -214,6 +215,7 @@ async fn write_stream(
             writer.set_size(received.next_multiple_of(GROWTH_BYTES)).await?;
         }
         writer.append(chunk).await?;
+        context.progress(received, expected).await;
     }
     if let Some(expected) = expected.filter(|expected| received != *expected) {
         return Err(ImportError::WrongSize { expected, received });

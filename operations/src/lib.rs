@@ -21,6 +21,7 @@ pub mod hosts;
 pub mod image;
 pub mod join;
 pub mod power;
+pub mod reconcile;
 
 mod agent;
 mod disks;

@@ -54,7 +54,7 @@ pub use flavors::{FlavorQuery, Flavors, Inserted};
 pub use host_keys::{Generations, HostKeys, HostRemoval};
 pub use hosts::{Candidate, Hosts};
 pub use identity::{Credentials, Identity, ProjectChange, ProjectDeleted, Updated, UserChange};
-pub use images::{ImageQuery, ImageSort, Images};
+pub use images::{Comparison, ImageQuery, ImageSort, Images, Shared};
 pub use instances::{
     Insertion, InstanceField, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection, TagQuery,
 };

@@ -97,6 +97,14 @@ pub fn image_name(image: ImageId) -> String {
     image.to_string()
 }
 
+/// The name of the RBD image that holds an upload until it was converted.
+pub fn upload_name(image: ImageId) -> String {
+    format!("{image}{UPLOAD_SUFFIX}")
+}
+
+/// What the names of uploads end with.
+pub const UPLOAD_SUFFIX: &str = "_upload";
+
 /// The protected snapshot from which instances are cloned.
 pub const IMAGE_SNAPSHOT: &str = "snap";
 

@@ -8,6 +8,8 @@ use crate::clock::Timestamp;
 use crate::ids::{ImageId, ProjectId};
 
 /// An image.
+///
+/// Size and checksums are of what was uploaded, in the format that it had; what is in Ceph is the disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     pub id: ImageId,
@@ -33,6 +35,10 @@ pub struct Image {
     pub checksum: Option<String>,
     /// SHA-512 of what was uploaded, in hex.
     pub sha512: Option<String>,
+    /// Lists leave it out where nobody asks for it.
+    pub hidden: bool,
+    /// Why the last upload did not become the image's data.
+    pub failure: Option<String>,
     pub tags: Vec<String>,
     /// Everything else that a client set, such as `hw_disk_bus`.
     pub properties: BTreeMap<String, String>,
@@ -46,9 +52,11 @@ pub struct Image {
 ///
 /// ```text
 /// Queued ──► Saving ──► Active ──► Deleted
-///   ▲           │ upload failed
-///   └───────────┘
+///   ▲           │         │ ▲
+///   └───────────┘         ▼ │
+///   upload failed     Deactivated
 /// ```
+/// Each of them can be deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImageStatus {
@@ -58,13 +66,15 @@ pub enum ImageStatus {
     Saving,
     /// Instances can be made from it.
     Active,
+    /// Not to be used for the time being.
+    Deactivated,
     /// Gone for users; its RBD image is in the trash.
     Deleted,
 }
 
 impl ImageStatus {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Queued, Self::Saving, Self::Active, Self::Deleted];
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Saving, Self::Active, Self::Deactivated, Self::Deleted];
 
     /// The word on the wire and in the database.
     pub fn as_str(self) -> &'static str {
@@ -72,6 +82,7 @@ impl ImageStatus {
             Self::Queued => "queued",
             Self::Saving => "saving",
             Self::Active => "active",
+            Self::Deactivated => "deactivated",
             Self::Deleted => "deleted",
         }
     }
@@ -116,9 +127,40 @@ impl Visibility {
     }
 }
 
-impl Image {
-    /// May `project` use this image?
-    pub fn is_visible_to(&self, project: ProjectId) -> bool {
-        self.project_id == project || matches!(self.visibility, Visibility::Public | Visibility::Community)
+/// A project that an image was shared with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageMember {
+    pub image_id: ImageId,
+    pub project_id: ProjectId,
+    pub status: MemberStatus,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// What a project said to an image that was shared with it. It may use the image in any case; lists show what was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberStatus {
+    Pending,
+    Accepted,
+    Rejected,
+}
+
+impl MemberStatus {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Accepted, Self::Rejected];
+
+    /// The word on the wire and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// The status of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 }

@@ -1,11 +1,13 @@
 //! Images.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use cuttle_model::ids::ImageId;
-use cuttle_model::image::{Image, ImageStatus, Visibility};
+use cuttle_model::ids::{ImageId, ProjectId};
+use cuttle_model::image::{Image, ImageMember, ImageStatus, Visibility};
 
 use super::row::Columns;
-use super::{Attempt, Failure, Handle, Query, Row, attempt, bind, changed, image_list, leases, subject};
+use super::{Attempt, Failure, Handle, Query, Row, attempt, bind, changed, image_list, image_members, leases, subject};
 use crate::Result;
 use crate::flavors::Inserted;
 use crate::images::{ImageQuery, Images};
@@ -17,7 +19,7 @@ const TABLE: &str = "images";
 macro_rules! image_columns {
     () => {
         "id, project_id, name, status, visibility, protected, disk_format, container_format, min_disk_gib, min_ram_mib, \
-         size_bytes, virtual_size_bytes, checksum, sha512, tags, properties, created_at, updated_at, generation"
+         size_bytes, virtual_size_bytes, checksum, sha512, tags, properties, created_at, updated_at, generation, hidden, failure"
     };
 }
 pub(super) use image_columns;
@@ -28,7 +30,7 @@ impl Images for Handle {
         const INSERT: &str = concat!(
             "INSERT INTO images (",
             image_columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
              ON CONFLICT (id) DO NOTHING"
         );
         attempt("insert an image", || async move {
@@ -45,6 +47,21 @@ impl Images for Handle {
         attempt("get an image", || async move {
             let row = sqlx::query(GET).bind(id.to_string()).fetch_optional(self.reader()).await?;
             row.as_ref().map(read).transpose()
+        })
+        .await
+    }
+
+    async fn get_image_for(&self, id: ImageId, project: ProjectId) -> Result<Option<Image>> {
+        const GET: &str = concat!(
+            "SELECT ",
+            image_columns!(),
+            " FROM images WHERE id = $1 AND status <> 'deleted' AND (project_id = $2 OR visibility IN ('public', 'community') \
+             OR (visibility = 'shared' AND EXISTS \
+             (SELECT 1 FROM image_members WHERE image_members.image_id = images.id AND image_members.project_id = $2)))"
+        );
+        attempt("get an image", || async move {
+            let query = sqlx::query(GET).bind(id.to_string()).bind(project.to_string());
+            query.fetch_optional(self.reader()).await?.as_ref().map(read).transpose()
         })
         .await
     }
@@ -76,6 +93,26 @@ impl Images for Handle {
         })
         .await
     }
+
+    async fn insert_image_member(&self, member: &ImageMember) -> Result<Inserted> {
+        image_members::insert(self, member).await
+    }
+
+    async fn list_image_members(&self, image: ImageId) -> Result<Vec<ImageMember>> {
+        image_members::list(self, image).await
+    }
+
+    async fn get_image_member(&self, image: ImageId, project: ProjectId) -> Result<Option<ImageMember>> {
+        image_members::get(self, image, project).await
+    }
+
+    async fn update_image_member(&self, member: &ImageMember) -> Result<bool> {
+        image_members::update(self, member).await
+    }
+
+    async fn delete_image_member(&self, image: ImageId, project: ProjectId) -> Result<bool> {
+        image_members::delete(self, image, project).await
+    }
 }
 
 /// Writes an image over the row that was read.
@@ -83,7 +120,7 @@ pub(super) fn update(image: &Image) -> Attempt<Query<'static>> {
     const UPDATE: &str = "UPDATE images SET project_id = $2, name = $3, status = $4, visibility = $5, protected = $6, \
          disk_format = $7, container_format = $8, min_disk_gib = $9, min_ram_mib = $10, size_bytes = $11, \
          virtual_size_bytes = $12, checksum = $13, sha512 = $14, tags = $15, properties = $16, created_at = $17, \
-         updated_at = $18, generation = generation + 1 WHERE id = $1 AND generation = $19";
+         updated_at = $18, hidden = $20, failure = $21, generation = generation + 1 WHERE id = $1 AND generation = $19";
     bound(UPDATE, image)
 }
 
@@ -105,10 +142,12 @@ fn bound(statement: &'static str, image: &Image) -> Attempt<Query<'static>> {
         .bind(image.checksum.clone())
         .bind(image.sha512.clone())
         .bind(tags(&image.tags)?)
-        .bind(bind::json(TABLE, "properties", &image.properties)?)
+        .bind(properties(&image.properties)?)
         .bind(image.created_at.as_micros())
         .bind(image.updated_at.as_micros())
-        .bind(image.generation))
+        .bind(image.generation)
+        .bind(i64::from(image.hidden))
+        .bind(image.failure.clone()))
 }
 
 /// Tags as a JSON array with each of them on a line of its own. JSON writes a line's end inside a
@@ -121,6 +160,18 @@ fn tags(tags: &[String]) -> Attempt<String> {
 /// What the column holds exactly where it holds this tag.
 pub(super) fn tag_line(tag: &str) -> Attempt<String> {
     serde_json::to_string(tag).map(|text| format!("\n{text}\n")).map_err(|_| Failure::BadValue { table: TABLE, column: "tags" })
+}
+
+/// Properties as a JSON object, each on a line of its own like tags.
+fn properties(properties: &BTreeMap<String, String>) -> Attempt<String> {
+    let lines: Vec<String> = properties.iter().map(|(key, value)| property_line(key, value)).collect::<Attempt<_>>()?;
+    Ok(format!("{{{}}}", lines.join(",")))
+}
+
+/// What the column holds exactly where it holds this property with this value.
+pub(super) fn property_line(key: &str, value: &str) -> Attempt<String> {
+    let text = |text: &str| serde_json::to_string(text).map_err(|_| Failure::BadValue { table: TABLE, column: "properties" });
+    Ok(format!("\n{}:{}\n", text(key)?, text(value)?))
 }
 
 pub(super) fn read(row: &Row) -> Attempt<Image> {
@@ -140,6 +191,8 @@ pub(super) fn read(row: &Row) -> Attempt<Image> {
         virtual_size_bytes: columns.maybe("virtual_size_bytes", Columns::number)?,
         checksum: columns.maybe("checksum", Columns::string)?,
         sha512: columns.maybe("sha512", Columns::string)?,
+        hidden: columns.flag("hidden")?,
+        failure: columns.maybe("failure", Columns::string)?,
         tags: columns.json("tags")?,
         properties: columns.json("properties")?,
         created_at: columns.time("created_at")?,

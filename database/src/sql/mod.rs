@@ -21,6 +21,7 @@ mod host_keys;
 mod hosts;
 mod identity;
 mod image_list;
+mod image_members;
 mod images;
 mod instance_list;
 mod instances;

@@ -9,6 +9,7 @@ mod flavors;
 mod host_keys;
 mod hosts;
 mod identity;
+mod image_lists;
 mod images;
 mod instance_lists;
 mod instances;

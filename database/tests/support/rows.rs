@@ -178,6 +178,8 @@ pub fn image(project_id: ProjectId) -> Image {
         virtual_size_bytes: None,
         checksum: None,
         sha512: None,
+        hidden: false,
+        failure: None,
         tags: Vec::new(),
         properties: BTreeMap::new(),
         created_at: at(0),

@@ -149,14 +149,14 @@ pub fn instance() -> impl Strategy<Value = Instance> {
 
 /// Any image that is not deleted.
 pub fn image() -> impl Strategy<Value = Image> {
-    let statuses = select(vec![ImageStatus::Queued, ImageStatus::Saving, ImageStatus::Active]);
+    let statuses = select(vec![ImageStatus::Queued, ImageStatus::Saving, ImageStatus::Active, ImageStatus::Deactivated]);
     let texts = (option::of(text()), option::of(text()), option::of(text()), option::of(text()), option::of(text()));
-    let kinds = (statuses, select(Visibility::ALL.to_vec()), any::<bool>());
+    let kinds = (statuses, select(Visibility::ALL.to_vec()), any::<bool>(), any::<bool>(), option::of(text()));
     let sizes = (size(), size(), option::of(size()), option::of(size()));
     let rest = (vec(text(), 0..4), map(), time(), time(), 0..i64::MAX);
     (texts, kinds, sizes, rest).prop_map(|(texts, kinds, sizes, rest)| {
         let (name, disk_format, container_format, checksum, sha512) = texts;
-        let (status, visibility, protected) = kinds;
+        let (status, visibility, protected, hidden, failure) = kinds;
         let (min_disk_gib, min_ram_mib, size_bytes, virtual_size_bytes) = sizes;
         let (tags, properties, created_at, updated_at, generation) = rest;
         Image {
@@ -174,6 +174,8 @@ pub fn image() -> impl Strategy<Value = Image> {
             virtual_size_bytes,
             checksum,
             sha512,
+            hidden,
+            failure,
             tags,
             properties,
             created_at,

@@ -132,7 +132,8 @@ impl From<ImportError> for ApiError {
             ImportError::Interrupted { .. } | ImportError::WrongSize { .. } | ImportError::Empty => {
                 Self::BadRequest(sentence(&error))
             }
-            ImportError::WrongFormat { .. } => Self::invalid("disk_format", "raw", sentence(&error)),
+            ImportError::BadFile(_) => Self::BadRequest(sentence(&error)),
+            ImportError::Deleted => Self::NotFound(sentence(&error)),
             ImportError::TooLarge { limit } => Self::TooLarge { limit },
             ImportError::Storage(_) => Self::Unavailable { what: "The storage", source: Box::new(error) },
             ImportError::Database(_) => Self::Unavailable { what: "The database", source: Box::new(error) },

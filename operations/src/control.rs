@@ -95,6 +95,8 @@ pub struct Settings {
     pub retry_delay_ms: u64,
     /// How often the trash is looked through.
     pub purge_interval_seconds: u64,
+    /// The largest image, in GiB: of an upload, and of the disk that it becomes.
+    pub max_image_gib: u64,
     /// How many operations one control node works on at once.
     pub concurrent_operations: usize,
 }
@@ -118,6 +120,7 @@ impl Default for Settings {
             step_attempts: 10,
             retry_delay_ms: 250,
             purge_interval_seconds: 60,
+            max_image_gib: 1024,
             concurrent_operations: 64,
         }
     }
@@ -253,6 +256,10 @@ impl Settings {
 
     pub(crate) fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
+    }
+
+    pub(crate) fn image_limit_bytes(&self) -> u64 {
+        self.max_image_gib.saturating_mul(1 << 30)
     }
 
     pub(crate) fn trash_delay(&self) -> Duration {

@@ -95,9 +95,12 @@ pub enum ImportError {
     /// More than may be.
     #[error("the upload is larger than {limit} bytes")]
     TooLarge { limit: u64 },
-    /// The bytes are of a disk format that is not taken.
-    #[error("the data is in format {found}; only raw is taken")]
-    WrongFormat { found: &'static str },
+    /// The file is not what was declared, is broken, or is of a kind that is not taken.
+    #[error("the upload is not taken: {0}")]
+    BadFile(String),
+    /// The image was deleted while its data came in.
+    #[error("the image was deleted")]
+    Deleted,
     /// Ceph failed.
     #[error("the image could not be stored: {0}")]
     Storage(String),

@@ -7,11 +7,11 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use cuttle_model::clock::Timestamp;
-use cuttle_model::disk::{disk_of_name, image_name};
+use cuttle_model::disk::{IMAGE_SNAPSHOT, UPLOAD_SUFFIX, disk_of_name, image_name};
 use cuttle_model::ids::ImageId;
 use cuttle_model::image::ImageStatus;
 use cuttle_model::instance::InstanceState;
-use cuttle_rbd_backend::{Deferment, TrashEntry};
+use cuttle_rbd_backend::{Deferment, ImagePool, ImageRef, TrashEntry};
 use tokio_util::sync::CancellationToken;
 
 use crate::Control;
@@ -47,10 +47,28 @@ async fn purge_pool(control: &Control, pool: &str) -> Result<(), cuttle_rbd_back
         if entry.deferment_end > now || !nobody_names(control, &entry).await {
             continue;
         }
+        if let Err(error) = release_snapshot(handle.as_ref(), &entry).await {
+            tracing::info!(pool, image = entry.name, id = entry.id, %error, "its snapshot stays");
+        }
         match handle.trash_purge(&entry.id, Deferment::Respected).await {
             Ok(()) => tracing::info!(pool, image = entry.name, id = entry.id, "purged from the trash"),
             Err(error) => tracing::info!(pool, image = entry.name, id = entry.id, %error, "stays in the trash"),
         }
+    }
+    Ok(())
+}
+
+/// The snapshot that instances were cloned from would keep an image in the trash for ever. It goes only now, so that until now
+/// the image could be restored. Clones live on: Ceph keeps what they need until the last of them is gone or flattened.
+async fn release_snapshot(pool: &dyn ImagePool, entry: &TrashEntry) -> Result<(), cuttle_rbd_backend::Error> {
+    if entry.name.parse::<ImageId>().is_err() {
+        return Ok(());
+    }
+    let image = || ImageRef::id(&entry.id);
+    let snapshots = pool.list_snapshots(image()).await?.unwrap_or_default();
+    if snapshots.iter().any(|snapshot| snapshot.name == IMAGE_SNAPSHOT) {
+        pool.unprotect_snapshot(image(), IMAGE_SNAPSHOT).await?;
+        pool.remove_snapshot(image(), IMAGE_SNAPSHOT).await?;
     }
     Ok(())
 }
@@ -63,6 +81,14 @@ async fn nobody_names(control: &Control, entry: &TrashEntry) -> bool {
             Ok(Some(row)) => row.state == InstanceState::Deleted || row.disks().all(|disk| disk.image_id != entry.id),
             // Not an instance of this database: perhaps another cloud's, or one that was lost with its rows.
             Ok(None) | Err(_) => false,
+        };
+    }
+    if let Some(image) = entry.name.strip_suffix(UPLOAD_SUFFIX).and_then(|id| id.parse::<ImageId>().ok()) {
+        // An upload is here only when nobody needs it any more; but is it this cloud's?
+        return match database.get_image(image).await {
+            Ok(Some(_)) => true,
+            Ok(None) => database.is_deleted_image(image).await.unwrap_or(false),
+            Err(_) => false,
         };
     }
     let Ok(image) = entry.name.parse::<ImageId>() else { return false };

@@ -1,14 +1,15 @@
 //! Delete an image: to the trash. Instances that were cloned from it live on, because a clone names its
 //! parent by RBD's id, and the trash keeps it for as long as there are clones.
 
-use cuttle_database::{Begin, Begun, Mark, WhenBusy};
+use cuttle_database::{Begin, Begun, Event, Mark, WhenBusy};
 use cuttle_model::disk::image_name;
-use cuttle_model::ids::ImageId;
+use cuttle_model::ids::{ImageId, OperationId};
 use cuttle_model::image::{Image, ImageStatus};
-use cuttle_model::operation::{OperationKind, Subject};
+use cuttle_model::operation::{Operation, OperationKind, Subject};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{self, Context, Outcome, Step, StepError, Steps, step};
+use crate::events::wait_for;
 use crate::{Control, RequestError, Requester};
 
 /// The operation's state.
@@ -39,17 +40,30 @@ pub async fn delete(control: &Control, who: &Requester, image: Image) -> Result<
     if image.protected {
         return Err(RequestError::ImageProtected);
     }
-    let state = Delete { image_id: image.id, status: image.status };
+    // While its data comes in, that ends first: the image is then queued again.
+    let status = if image.status == ImageStatus::Saving { ImageStatus::Queued } else { image.status };
+    let state = Delete { image_id: image.id, status };
     let operation = crate::power::new_operation(control, who, Delete::KIND, Subject::Image(image.id), &state);
     let mark = Mark::Image { generation: image.generation, status: image.status };
-    let begin = Begin { operation, mark, when_busy: WhenBusy::Refuse };
-    match control.database().begin_operation(&begin).await? {
-        Begun::Begun => {
-            let ended = engine::finish(control, begin.operation).await?;
-            ended.fault.map_or(Ok(()), |fault| Err(RequestError::Failed(fault)))
-        }
-        Begun::Busy | Begun::Waiting | Begun::Stale => Err(RequestError::Busy),
-    }
+    let begin = Begin { operation, mark, when_busy: WhenBusy::CancelAndWait };
+    let id = begin.operation.id;
+    let ended = match control.database().begin_operation(&begin).await? {
+        Begun::Begun => engine::finish(control, begin.operation).await?,
+        Begun::Waiting => ended(control, id).await?,
+        Begun::Busy | Begun::Stale => return Err(RequestError::Busy),
+    };
+    ended.fault.map_or(Ok(()), |fault| Err(RequestError::Failed(fault)))
+}
+
+/// Waits for the end of an operation that waits for another one's.
+async fn ended(control: &Control, id: OperationId) -> cuttle_database::Result<Operation> {
+    let database = control.database();
+    wait_for(
+        database,
+        |event| event == Event::Ended(id),
+        || async { Ok(database.get_operation(id).await?.filter(|operation| !operation.status.is_open())) },
+    )
+    .await
 }
 
 async fn trash_image(context: &Context, state: &mut Delete) -> Result<(), StepError> {

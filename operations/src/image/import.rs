@@ -1,70 +1,46 @@
-//! Import: a stream of raw bytes becomes an image from which instances are cloned.
+//! Import: what a client uploads becomes an image from which instances are cloned.
 //!
-//! The stream belongs to the control node that the client talks to, so an import whose node dies is
-//! undone by whoever takes it up: the image is queued again, and nothing of it is left in Ceph.
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+//! ```text
+//! raw, iso:            upload ────────────────────────────────────────────► <id> ──► <id>@snap
+//! qcow2, vmdk, vdi, …: upload ──► <id>_upload ──► converted, sparse stays ──► <id> ──► <id>@snap; <id>_upload goes
+//! ```
+//!
+//! The stream belongs to the control node that the client talks to: an import whose node dies while data comes in is undone by
+//! whoever takes it up, the image is queued again, and nothing of it is left in Ceph. Once the data is in, any node goes on.
 
 use bytes::Bytes;
 use cuttle_database::{Begin, Begun, Mark, WhenBusy};
-use cuttle_model::disk::{IMAGE_SNAPSHOT, image_name, owner};
+use cuttle_formats::Format;
+use cuttle_model::disk::{IMAGE_SNAPSHOT, image_name, owner, upload_name};
 use cuttle_model::fault::FaultKind;
-use cuttle_model::ids::{ImageId, OperationId, ProjectId};
+use cuttle_model::ids::{ImageId, ProjectId};
 use cuttle_model::image::{Image, ImageStatus};
-use cuttle_model::operation::{OperationKind, OperationStatus, Subject};
-use cuttle_rbd_backend::{FreshImage, Metadata, WriteImage, WriterOptions};
-use futures::stream::BoxStream;
+use cuttle_model::operation::{OperationKind, OperationStatus, Progress, Subject};
+use cuttle_rbd_backend::Metadata;
 use futures::{Stream, StreamExt};
-use md5::Md5;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha512};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::format;
+use super::convert::{self, Plan};
+use super::receive::{Expected, GROWTH_BYTES, Received, receive, round_up};
 use crate::engine::{self, Context, Outcome, Step, StepError, Steps, step};
 use crate::{Control, ImportError, Requester};
 
-/// By how much an image of unknown size grows at a time.
-const GROWTH_BYTES: u64 = 256 << 20;
-/// RBD images end on a sector.
-const SECTOR: u64 = 512;
+/// How often it is noted how much came.
+const NOTED: Duration = Duration::from_secs(1);
 
 /// The operation's state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Import {
     image_id: ImageId,
     project_id: ProjectId,
+    /// The format that was declared, in Glance's word.
+    format: String,
     expected_bytes: Option<u64>,
     received: Option<Received>,
-}
-
-/// What came in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Received {
-    bytes: u64,
-    virtual_bytes: u64,
-    md5: String,
-    sha512: String,
-}
-
-/// Uploads whose clients are connected to this node.
-#[derive(Default)]
-pub(crate) struct Uploads(Mutex<HashMap<OperationId, Upload>>);
-
-struct Upload {
-    data: BoxStream<'static, Result<Bytes, String>>,
-    /// Why it failed, for the client.
-    failure: Arc<Mutex<Option<ImportError>>>,
-}
-
-impl Uploads {
-    fn insert(&self, operation: OperationId, upload: Upload) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(operation, upload);
-    }
-
-    fn take(&self, operation: OperationId) -> Option<Upload> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&operation)
-    }
+    /// The size of the disk.
+    virtual_bytes: Option<u64>,
 }
 
 impl Steps for Import {
@@ -72,9 +48,11 @@ impl Steps for Import {
 
     fn steps() -> Vec<Step<Self>> {
         vec![
-            step!("create image", create_image, undo: trash_image),
+            step!("create image", create_image, undo: trash_images),
             step!("write data", write_data, no_undo: "the image goes as a whole"),
+            step!("convert", convert_upload, no_undo: "the image goes as a whole"),
             step!("take snapshot", take_snapshot, no_undo: "the image goes as a whole"),
+            step!("remove upload", remove_upload, no_undo: "nobody needs it once there is an image"),
         ]
     }
 
@@ -83,12 +61,39 @@ impl Steps for Import {
             (Outcome::Succeeded, Some(received)) => {
                 image.status = ImageStatus::Active;
                 image.size_bytes = Some(received.bytes);
-                image.virtual_size_bytes = Some(received.virtual_bytes);
+                image.virtual_size_bytes = self.virtual_bytes;
                 image.checksum = Some(received.md5.clone());
                 image.sha512 = Some(received.sha512.clone());
+                image.failure = None;
             }
-            _ => image.status = ImageStatus::Queued,
+            (Outcome::Undone(fault) | Outcome::Parked(fault), _) => {
+                image.status = ImageStatus::Queued;
+                image.failure = Some(fault.message.clone());
+            }
+            (Outcome::Succeeded, None) => image.status = ImageStatus::Queued,
         }
+    }
+}
+
+impl Import {
+    fn format(&self) -> Format {
+        Format::from_word(&self.format).unwrap_or(Format::Raw)
+    }
+
+    /// Where the upload goes: right into the image where its bytes are the disk's.
+    fn upload(&self) -> String {
+        match self.format().is_plain() {
+            true => image_name(self.image_id),
+            false => upload_name(self.image_id),
+        }
+    }
+
+    fn metadata(&self, context: &Context) -> Metadata {
+        Metadata::from([
+            (owner::IMAGE.to_owned(), self.image_id.to_string()),
+            (owner::PROJECT.to_owned(), self.project_id.to_string()),
+            (owner::OPERATION.to_owned(), context.operation.to_string()),
+        ])
     }
 }
 
@@ -104,11 +109,18 @@ pub async fn import<E: std::fmt::Display>(
     if image.status != ImageStatus::Queued {
         return Err(ImportError::WrongStatus(image.status));
     }
-    let state = Import { image_id: image.id, project_id: image.project_id, expected_bytes, received: None };
+    let format = image.disk_format.clone().unwrap_or_else(|| Format::Raw.as_str().to_owned());
+    if Format::from_word(&format).is_none() {
+        return Err(ImportError::BadFile(format!("images of format '{format}' are not taken")));
+    }
+    let limit = control.settings().image_limit_bytes();
+    if expected_bytes.is_some_and(|bytes| bytes > limit) {
+        return Err(ImportError::TooLarge { limit });
+    }
+    let state =
+        Import { image_id: image.id, project_id: image.project_id, format, expected_bytes, received: None, virtual_bytes: None };
     let operation = crate::power::new_operation(control, who, Import::KIND, Subject::Image(image.id), &state);
     let id = operation.id;
-    let failure = Arc::new(Mutex::new(None));
-    let data = data.map(|chunk| chunk.map_err(|error| error.to_string())).boxed();
     let mark = Mark::Image { generation: image.generation, status: ImageStatus::Saving };
     let begin = Begin { operation, mark, when_busy: WhenBusy::Refuse };
     let database = control.database();
@@ -116,118 +128,91 @@ pub async fn import<E: std::fmt::Display>(
         Begun::Begun => {}
         Begun::Busy | Begun::Stale | Begun::Waiting => return Err(ImportError::WrongStatus(ImageStatus::Saving)),
     }
-    control.uploads().insert(id, Upload { data, failure: Arc::clone(&failure) });
-    let ended = engine::finish(control, begin.operation).await?;
-    control.uploads().take(id);
+    control.uploads().insert(id, data.map(|chunk| chunk.map_err(|error| error.to_string())).boxed());
+    let ended = engine::finish(control, begin.operation).await;
+    let failure = control.uploads().remove(id);
+    let ended = ended?;
     match ended.status {
-        OperationStatus::Succeeded => {
-            let stored = database.get_image(image.id).await?;
-            stored.ok_or_else(|| ImportError::Storage("the image was deleted".to_owned()))
-        }
+        OperationStatus::Succeeded => database.get_image(image.id).await?.ok_or(ImportError::Deleted),
+        _ if ended.cancel_requested => Err(ImportError::Deleted),
         _ => {
-            let known = failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
             let other = || ImportError::Storage(ended.fault.map_or_else(String::new, |fault| fault.message));
-            Err(known.unwrap_or_else(other))
+            Err(failure.unwrap_or_else(other))
         }
     }
 }
 
 async fn create_image(context: &Context, state: &mut Import) -> Result<(), StepError> {
     let control = &context.control;
-    let metadata = Metadata::from([
-        (owner::IMAGE.to_owned(), state.image_id.to_string()),
-        (owner::PROJECT.to_owned(), state.project_id.to_string()),
-        (owner::OPERATION.to_owned(), context.operation.to_string()),
-    ]);
     let size = state.expected_bytes.map_or(GROWTH_BYTES, round_up);
-    control.ceph().pool(&control.settings().images_pool).create_image(&image_name(state.image_id), size, &metadata).await?;
+    let pool = control.ceph().pool(&control.settings().images_pool);
+    pool.create_image(&state.upload(), size, &state.metadata(context)).await?;
     Ok(())
 }
 
-async fn trash_image(context: &Context, state: &mut Import) -> Result<(), StepError> {
+async fn trash_images(context: &Context, state: &mut Import) -> Result<(), StepError> {
     let control = &context.control;
     let pool = control.ceph().pool(&control.settings().images_pool);
-    // Nobody has seen it, so nobody can want it back.
-    pool.trash_move(&image_name(state.image_id), std::time::Duration::ZERO).await?;
+    for name in [image_name(state.image_id), upload_name(state.image_id)] {
+        // Nobody has seen it, so nobody can want it back.
+        pool.trash_move(&name, Duration::ZERO).await?;
+    }
     Ok(())
 }
 
 async fn write_data(context: &Context, state: &mut Import) -> Result<(), StepError> {
-    let Some(mut upload) = context.control.uploads().take(context.operation) else {
+    let control = &context.control;
+    let Some(mut data) = control.uploads().take(context.operation) else {
         return Err(StepError::failed(FaultKind::Unknown, "the upload broke off: the control node that received it was lost"));
     };
-    match receive(context, state, &mut upload.data).await {
+    let pool = control.ceph().pool(&control.settings().images_pool);
+    let expected =
+        Expected { format: state.format(), bytes: state.expected_bytes, limit_bytes: control.settings().image_limit_bytes() };
+    let far = AtomicU64::new(0);
+    let receiving = receive(pool.as_ref(), state.upload(), expected, &mut data, |bytes| far.store(bytes, Ordering::Relaxed));
+    tokio::pin!(receiving);
+    let received = loop {
+        match context.or_cancelled(tokio::time::timeout(NOTED, &mut receiving)).await? {
+            Ok(received) => break received,
+            Err(_elapsed) => note(context, far.load(Ordering::Relaxed), state.expected_bytes).await,
+        }
+    };
+    match received {
         Ok(received) => {
+            state.virtual_bytes = state.format().is_plain().then(|| round_up(received.bytes));
             state.received = Some(received);
             Ok(())
         }
         Err(failure) => {
             let message = failure.to_string();
-            *upload.failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(failure);
+            control.uploads().fail(context.operation, failure);
             Err(StepError::failed(FaultKind::Storage, message))
         }
     }
 }
 
-async fn receive(
-    context: &Context,
-    state: &Import,
-    data: &mut BoxStream<'static, Result<Bytes, String>>,
-) -> Result<Received, ImportError> {
-    let control = &context.control;
-    let pool = control.ceph().pool(&control.settings().images_pool);
-    let name = image_name(state.image_id);
-    // The image was made for this upload a moment ago; what is all zeroes need not be written.
-    let options = WriterOptions { fresh: FreshImage::Yes, ..WriterOptions::default() };
-    let mut writer = pool.open_writer(name.into(), options).await?;
-    let written = write_stream(context, writer.as_mut(), state.expected_bytes, data).await;
-    // The image is closed in any case: it goes to the trash or gets its snapshot next.
-    let finished = writer.finish().await;
-    let received = written?;
-    finished?;
-    Ok(received)
+/// Notes how far a step is. Nothing depends on it.
+pub(super) async fn note(context: &Context, done: u64, total: Option<u64>) {
+    let noted = context.control.database().note_progress(context.guard, context.attempt(), Progress { done, total }).await;
+    if let Err(error) = noted {
+        tracing::debug!(operation = %context.operation, %error, "progress could not be noted");
+    }
 }
 
-async fn write_stream(
-    context: &Context,
-    writer: &mut dyn WriteImage,
-    expected: Option<u64>,
-    data: &mut BoxStream<'static, Result<Bytes, String>>,
-) -> Result<Received, ImportError> {
-    let (mut md5, mut sha512) = (Md5::new(), Sha512::new());
-    let mut start = Vec::with_capacity(format::SNIFFED_BYTES);
-    let mut received: u64 = 0;
-    while let Some(chunk) = data.next().await {
-        let chunk = chunk.map_err(|reason| ImportError::Interrupted { received, reason })?;
-        received += chunk.len() as u64;
-        if let Some(expected) = expected.filter(|expected| received > *expected) {
-            return Err(ImportError::WrongSize { expected, received });
-        }
-        if start.len() < format::SNIFFED_BYTES {
-            start.extend(chunk.iter().take(format::SNIFFED_BYTES - start.len()));
-            if let Some(found) = format::not_raw(&start) {
-                return Err(ImportError::WrongFormat { found });
-            }
-        }
-        md5.update(&chunk);
-        sha512.update(&chunk);
-        if received > writer.size_bytes() {
-            writer.set_size(received.next_multiple_of(GROWTH_BYTES)).await?;
-        }
-        writer.append(chunk).await?;
-        context.progress(received, expected).await;
-    }
-    if let Some(expected) = expected.filter(|expected| received != *expected) {
-        return Err(ImportError::WrongSize { expected, received });
-    }
-    if received == 0 {
-        return Err(ImportError::Empty);
-    }
-    let virtual_bytes = round_up(received);
-    if writer.size_bytes() != virtual_bytes {
-        writer.set_size(virtual_bytes).await?;
-    }
-    Ok(Received { bytes: received, virtual_bytes, md5: hex(&md5.finalize()), sha512: hex(&sha512.finalize()) })
+async fn convert_upload(context: &Context, state: &mut Import) -> Result<(), StepError> {
+    let Some(received) = state.received.as_ref().filter(|_| !state.format().is_plain()) else { return Ok(()) };
+    let control = &context.control;
+    let plan = Plan {
+        pool: control.ceph().pool(&control.settings().images_pool),
+        upload: state.upload(),
+        upload_bytes: received.bytes,
+        format: state.format(),
+        image: image_name(state.image_id),
+        metadata: state.metadata(context),
+        limit_bytes: control.settings().image_limit_bytes(),
+    };
+    state.virtual_bytes = Some(convert::convert(context, plan).await?);
+    Ok(())
 }
 
 async fn take_snapshot(context: &Context, state: &mut Import) -> Result<(), StepError> {
@@ -239,12 +224,13 @@ async fn take_snapshot(context: &Context, state: &mut Import) -> Result<(), Step
     Ok(())
 }
 
-fn round_up(bytes: u64) -> u64 {
-    bytes.next_multiple_of(SECTOR)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+async fn remove_upload(context: &Context, state: &mut Import) -> Result<(), StepError> {
+    let control = &context.control;
+    if !state.format().is_plain() {
+        let pool = control.ceph().pool(&control.settings().images_pool);
+        pool.trash_move(&upload_name(state.image_id), Duration::ZERO).await?;
+    }
+    Ok(())
 }
 
 impl From<cuttle_rbd_backend::Error> for ImportError {

@@ -74,6 +74,7 @@ pub struct ImageQuery {
     /// Bytes that were uploaded, from and to.
     pub size_min: Option<u64>,
     pub size_max: Option<u64>,
+    /// To the second.
     pub created: Vec<(Comparison, Timestamp)>,
     pub updated: Vec<(Comparison, Timestamp)>,
     /// All of these.

@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "cuttle-api",
         &[
             "cuttle-model",
+            "cuttle-formats",
             "cuttle-scheduler",
             "cuttle-database",
             "cuttle-rbd-backend",

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::web::address::Address;
 
+/// The newest is the one that brought hidden images and `os_hash_value`.
+const VERSIONS: [&str; 8] = ["v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0"];
+
 /// `GET /image` and `GET /image/`.
 pub async fn root(address: Address) -> impl IntoResponse {
     (StatusCode::MULTIPLE_CHOICES, Json(document(&address)))
@@ -23,9 +26,7 @@ pub async fn v2(address: Address) -> Json<Value> {
 }
 
 fn document(address: &Address) -> Value {
-    json!({ "versions": [{
-        "id": "v2.2",
-        "status": "CURRENT",
-        "links": [{ "rel": "self", "href": address.url("/image/v2/") }],
-    }] })
+    let links = json!([{ "rel": "self", "href": address.url("/image/v2/") }]);
+    let version = |(index, id): (usize, &&str)| json!({ "id": id, "status": if index == 0 { "CURRENT" } else { "SUPPORTED" }, "links": links });
+    json!({ "versions": VERSIONS.iter().enumerate().map(version).collect::<Vec<_>>() })
 }

@@ -22,17 +22,28 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
         .post("/images", Access::Member, images::create::handle)
         .takes(&images::create::SCHEMA)
         .get("/images/{id}", Access::Reader, images::show::handle)
+        .patch("/images/{id}", Access::Member, images::update::handle)
+        .put("/images/{id}/tags/{tag}", Access::Member, images::tags::add)
+        .delete("/images/{id}/tags/{tag}", Access::Member, images::tags::remove)
+        .post("/images/{id}/actions/deactivate", Access::Member, images::actions::deactivate)
+        .post("/images/{id}/actions/reactivate", Access::Member, images::actions::reactivate)
+        .get("/images/{id}/members", Access::Reader, images::members::list)
+        .post("/images/{id}/members", Access::Member, images::members::create)
+        .get("/images/{id}/members/{member}", Access::Reader, images::members::show)
+        .put("/images/{id}/members/{member}", Access::Member, images::members::update)
+        .delete("/images/{id}/members/{member}", Access::Member, images::members::delete)
         .get("/schemas/image", Access::Token, schemas::image)
         .get("/schemas/images", Access::Token, schemas::images)
+        .get("/schemas/member", Access::Token, schemas::member)
+        .get("/schemas/members", Access::Token, schemas::members)
 }
 
 /// The others.
 pub fn controlled_routes(shared: &Shared) -> Routes<Controlled> {
-    Routes::new(shared, Service::Image, "/v2").put("/images/{id}/file", Access::Member, images::upload::handle).delete(
-        "/images/{id}",
-        Access::Member,
-        images::delete::handle,
-    )
+    Routes::new(shared, Service::Image, "/v2")
+        .get("/images/{id}/file", Access::Reader, images::download::handle)
+        .put("/images/{id}/file", Access::Member, images::upload::handle)
+        .delete("/images/{id}", Access::Member, images::delete::handle)
 }
 
 /// The versions documents, which are above `/v2`.

@@ -1,17 +1,18 @@
-//! `GET /v2/schemas/image` and `…/images`: the fields of an image, for clients that ask.
+//! `GET /v2/schemas/…`: the fields of images and of their members, for clients that ask.
 
 use axum::Json;
+use cuttle_formats::Format;
 use serde_json::{Value, json};
 
 pub async fn image() -> Json<Value> {
-    Json(schema())
+    Json(image_schema())
 }
 
 pub async fn images() -> Json<Value> {
     Json(json!({
         "name": "images",
         "properties": {
-            "images": { "type": "array", "items": schema() },
+            "images": { "type": "array", "items": image_schema() },
             "first": { "type": "string" },
             "next": { "type": "string" },
             "schema": { "type": "string" },
@@ -20,9 +21,37 @@ pub async fn images() -> Json<Value> {
     }))
 }
 
-fn schema() -> Value {
+pub async fn member() -> Json<Value> {
+    Json(member_schema())
+}
+
+pub async fn members() -> Json<Value> {
+    Json(json!({
+        "name": "members",
+        "properties": { "members": { "type": "array", "items": member_schema() }, "schema": { "type": "string" } },
+        "links": [{ "rel": "describedby", "href": "{schema}" }],
+    }))
+}
+
+fn member_schema() -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "name": "member",
+        "properties": {
+            "image_id": text,
+            "member_id": text,
+            "status": { "type": "string", "enum": ["pending", "accepted", "rejected"] },
+            "created_at": text,
+            "updated_at": text,
+            "schema": { "type": "string", "readOnly": true },
+        },
+    })
+}
+
+fn image_schema() -> Value {
     let text = json!({ "type": ["null", "string"], "maxLength": 255 });
     let read_only = |kind: &str| json!({ "type": ["null", kind], "readOnly": true });
+    let formats: Vec<Option<&str>> = std::iter::once(None).chain(Format::ALL.map(|format| Some(format.as_str()))).collect();
     json!({
         "name": "image",
         "properties": {
@@ -31,7 +60,7 @@ fn schema() -> Value {
             "owner": text,
             "visibility": { "type": "string", "enum": ["community", "public", "private", "shared"] },
             "protected": { "type": "boolean" },
-            "disk_format": { "type": ["null", "string"], "enum": [null, "raw"] },
+            "disk_format": { "type": ["null", "string"], "enum": formats },
             "container_format": { "type": ["null", "string"], "enum": [null, "bare"] },
             "min_disk": { "type": "integer" },
             "min_ram": { "type": "integer" },

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -24,19 +25,23 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         check_type(&request)?;
-        let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|bytes| bytes > MAX_BYTES) {
-            return Err(ApiError::TooLarge { limit: MAX_BYTES });
-        }
-        let limit = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
-        let read = tokio::time::timeout(PATIENCE, Limited::new(request.into_body(), limit).collect());
-        let bytes = match read.await {
-            Err(_) => return Err(ApiError::Timeout),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(ApiError::TooLarge { limit: MAX_BYTES }),
-            Ok(Err(_)) => return Err(ApiError::BadRequest("The request's body broke off.".into())),
-            Ok(Ok(collected)) => collected.to_bytes(),
-        };
-        parse(&bytes).map(Self)
+        parse(&read(request).await?).map(Self)
+    }
+}
+
+/// The whole body of a request: not larger than [`MAX_BYTES`], and here in time.
+pub async fn read(request: Request) -> Result<Bytes, ApiError> {
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > MAX_BYTES) {
+        return Err(ApiError::TooLarge { limit: MAX_BYTES });
+    }
+    let limit = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
+    let read = tokio::time::timeout(PATIENCE, Limited::new(request.into_body(), limit).collect());
+    match read.await {
+        Err(_) => Err(ApiError::Timeout),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::TooLarge { limit: MAX_BYTES }),
+        Ok(Err(_)) => Err(ApiError::BadRequest("The request's body broke off.".into())),
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
     }
 }
 
@@ -51,13 +56,19 @@ fn check_type(request: &Request) -> Result<(), ApiError> {
 
 /// The object in `bytes`.
 fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
+    let value = parse_any(bytes)?;
+    match value.is_object() {
+        true => Ok(value),
+        false => Err(ApiError::BadRequest("Malformed request body: it must be a JSON object.".into())),
+    }
+}
+
+/// The JSON in `bytes`, of whatever kind.
+pub fn parse_any(bytes: &[u8]) -> Result<Value, ApiError> {
     let value = json::parse(bytes).map_err(|bad| match bad {
         BadJson::Malformed => ApiError::BadRequest("Malformed request body".into()),
         BadJson::Twice(key) => ApiError::invalid(&key, "…", "It is given twice."),
     })?;
-    if !value.is_object() {
-        return Err(ApiError::BadRequest("Malformed request body: it must be a JSON object.".into()));
-    }
     match field_with_null(&value) {
         None => Ok(value),
         Some(field) => Err(ApiError::invalid(&field, "…", "It holds a null character.")),

@@ -68,10 +68,17 @@ impl Pairs {
 
     /// This query with another marker, percent-encoded, for the link to the next page.
     pub fn with_marker(&self, marker: &str) -> String {
-        let others = self.0.iter().filter(|(key, _)| key != "marker").map(|(key, value)| (key.as_str(), value.as_str()));
-        let pairs: Vec<String> =
-            others.chain([("marker", marker)]).map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
-        pairs.join("&")
+        let marker = format!("marker={}", encoded(marker));
+        match self.without_marker() {
+            others if others.is_empty() => marker,
+            others => format!("{others}&{marker}"),
+        }
+    }
+
+    /// This query without a marker, percent-encoded, for the link to the first page.
+    pub fn without_marker(&self) -> String {
+        let others = self.0.iter().filter(|(key, _)| key != "marker");
+        others.map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect::<Vec<_>>().join("&")
     }
 }
 

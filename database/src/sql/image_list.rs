@@ -94,7 +94,9 @@ fn push_numbers(sql: &mut QueryBuilder<Db>, query: &ImageQuery) {
     }
     for (column, times) in [("created_at", &query.created), ("updated_at", &query.updated)] {
         for (comparison, time) in times {
-            sql.push(format_args!(" AND {column} {} ", sign(*comparison))).push_bind(time.as_micros());
+            // Clients see seconds, so they compare seconds.
+            sql.push(format_args!(" AND {column} / 1000000 {} ", sign(*comparison)));
+            sql.push_bind(time.as_micros().div_euclid(1_000_000));
         }
     }
 }

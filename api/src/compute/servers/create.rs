@@ -26,6 +26,7 @@ use crate::compute::servers::schema;
 use crate::compute::servers::several::{self, Order};
 use crate::compute::{flavors, keypairs, quotas};
 use crate::error::ApiError;
+use crate::image::images;
 use crate::shared::{Controlled, Shared};
 use crate::web::address::Address;
 use crate::web::body::JsonBody;
@@ -121,8 +122,7 @@ async fn flavor(shared: &Shared, caller: &Caller, boot: &Boot) -> Result<Flavor,
 }
 
 async fn image(shared: &Shared, caller: &Caller, boot: &Boot) -> Result<Image, ApiError> {
-    let image = shared.database.get_image(boot.image).await?;
-    let image = image.filter(|image| caller.is_admin() || caller.project_id().is_ok_and(|project| image.is_visible_to(project)));
+    let image = images::find(shared, caller, boot.image).await?;
     let image = image.ok_or_else(|| ApiError::invalid("imageRef", boot.image, "Can not find requested image."))?;
     match image.status {
         ImageStatus::Active => Ok(image),

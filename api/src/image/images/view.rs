@@ -3,8 +3,11 @@
 use cuttle_model::image::Image;
 use serde_json::{Map, Value, json};
 
+/// Where an image says why its last upload did not become its data.
+const FAILURE: &str = "cuttle_import_failure";
+
 /// Fields that are the image's own; all others are properties that a client set.
-pub const OWN_FIELDS: [&str; 26] = [
+pub const OWN_FIELDS: [&str; 27] = [
     "id",
     "name",
     "status",
@@ -31,6 +34,7 @@ pub const OWN_FIELDS: [&str; 26] = [
     "direct_url",
     "locations",
     "deleted",
+    FAILURE,
 ];
 
 /// All that is shown of an image.
@@ -53,7 +57,7 @@ pub fn image(image: &Image) -> Value {
         "checksum": image.checksum,
         "os_hash_algo": image.sha512.as_ref().map(|_| "sha512"),
         "os_hash_value": image.sha512,
-        "os_hidden": false,
+        "os_hidden": image.hidden,
         "tags": image.tags,
         "created_at": image.created_at.to_seconds_z(),
         "updated_at": image.updated_at.to_seconds_z(),
@@ -63,6 +67,9 @@ pub fn image(image: &Image) -> Value {
     });
     if let Value::Object(own) = own {
         shown.extend(own);
+    }
+    if let Some(failure) = &image.failure {
+        shown.insert(FAILURE.into(), json!(failure));
     }
     Value::Object(shown)
 }

@@ -3,9 +3,10 @@
 // A test that meets what it did not expect shall panic.
 #![allow(clippy::unwrap_used)]
 
+use std::process::Command;
 use std::time::Duration;
 
-use cuttle_tests::{Answer, Cloud, eventually};
+use cuttle_tests::{Answer, Cloud, Lab, eventually};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -117,4 +118,82 @@ async fn a_protected_image_stays() {
     let answer = cloud.delete(&format!("/image/v2/images/{id}")).await;
     assert_eq!(answer.status, 403, "{}", answer.body);
     assert_eq!(upload(&cloud, &id, data(1)).await.status, 400, "its formats are not set");
+}
+
+#[tokio::test]
+async fn data_comes_back_whole_and_in_parts() {
+    let cloud = Cloud::from_env().await;
+    let id = queued(&cloud, "api download").await;
+    let path = format!("/image/v2/images/{id}/file");
+    assert_eq!(cloud.get(&path).await.status, 204, "there is no data yet");
+    let data = data(9 * 1024 * 1024 + 3);
+    assert_eq!(upload(&cloud, &id, data.clone()).await.status, 204);
+    let image = shown(&cloud, &id).await;
+    let get = async |range: Option<&str>| {
+        let mut request = cloud.request(reqwest::Method::GET, &path);
+        if let Some(range) = range {
+            request = request.header("range", range);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        (status, headers, response.bytes().await.unwrap().to_vec())
+    };
+    let (status, headers, whole) = get(None).await;
+    assert_eq!((status, &headers["content-md5"]), (200, image["checksum"].as_str().unwrap()));
+    assert_eq!(headers["content-length"], data.len().to_string().as_str());
+    assert!(whole == data, "what came back differs");
+    let (status, headers, part) = get(Some("bytes=4194300-4194310")).await;
+    assert_eq!((status, headers["content-range"].to_str().unwrap()), (206, "bytes 4194300-4194310/9437187"));
+    assert!(part == data[4_194_300..=4_194_310], "the part differs");
+    let (status, _, tail) = get(Some("bytes=-3")).await;
+    assert!(status == 206 && tail == data[data.len() - 3..], "the end differs");
+    assert_eq!(get(Some("bytes=9437187-")).await.0, 416);
+    delete(&cloud, &id).await;
+}
+
+#[tokio::test]
+async fn a_converted_image_boots_and_its_guest_outlives_it() {
+    let (cloud, lab) = (Cloud::from_env().await, Lab::from_env());
+    let folder = tempfile::tempdir().unwrap();
+    let (tiny, file) = (concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/guest/tiny.raw"), folder.path().join("tiny.vmdk"));
+    let arguments = ["convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", tiny, file.to_str().unwrap()];
+    assert!(Command::new("qemu-img").args(arguments).status().unwrap().success());
+
+    let body = json!({"name": "api converted", "disk_format": "vmdk", "container_format": "bare"});
+    let id = cloud.post("/image/v2/images", &body).await.body["id"].as_str().unwrap().to_owned();
+    let answer = upload(&cloud, &id, std::fs::read(&file).unwrap()).await;
+    assert_eq!(answer.status, 204, "{}", answer.body);
+    assert!(!lab.images("images").contains(&format!("{id}_upload")), "the upload is still there");
+
+    let flavor = cloud.flavor("tiny").await;
+    let body = json!({"server": {"name": "api converted", "imageRef": id, "flavorRef": flavor, "networks": "none"}});
+    let answer = cloud.with_microversion("2.37").post("/compute/v2.1/servers", &body).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let server = cuttle_tests::Server { id: answer.body["server"]["id"].as_str().unwrap().to_owned() };
+    cloud.wait_for(&server, "ACTIVE").await;
+    cloud.wait_for_console(&server, "CUTTLE-GUEST-READY", 1).await;
+
+    delete(&cloud, &id).await;
+    cloud.act(&server, json!({"os-stop": null})).await;
+    cloud.wait_for(&server, "SHUTOFF").await;
+    cloud.act(&server, json!({"os-start": null})).await;
+    cloud.wait_for(&server, "ACTIVE").await;
+    cloud.wait_for_console(&server, "CUTTLE-GUEST-READY", 2).await;
+    cloud.delete_server(&server).await;
+}
+
+#[tokio::test]
+async fn a_deactivated_image_is_not_booted() {
+    let cloud = Cloud::from_env().await;
+    let id = queued(&cloud, "api deactivated").await;
+    assert_eq!(upload(&cloud, &id, data(4096)).await.status, 204);
+    let act = async |action: &str| cloud.post(&format!("/image/v2/images/{id}/actions/{action}"), &json!({})).await.status;
+    assert_eq!(act("deactivate").await, 204);
+    assert_eq!(shown(&cloud, &id).await["status"], "deactivated");
+    let body = json!({"server": {"name": "x", "imageRef": id, "flavorRef": cloud.flavor("tiny").await, "networks": "none"}});
+    let answer = cloud.with_microversion("2.37").post("/compute/v2.1/servers", &body).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.body["badRequest"]["message"].as_str().unwrap().contains("deactivated"), "{}", answer.body);
+    assert_eq!(act("reactivate").await, 204);
+    delete(&cloud, &id).await;
 }

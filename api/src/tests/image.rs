@@ -191,7 +191,7 @@ async fn a_patch_changes_all_or_nothing() {
     assert_eq!(patch(&cloud, &me, &id, V21, &public).await.status, StatusCode::FORBIDDEN);
     assert_eq!(patch(&cloud, &admin, &id, V21, &public).await.status, StatusCode::OK);
     assert_eq!(patch(&cloud, &admin, &id, V21, &owner).await.body["owner"], json!(other.id));
-    assert_eq!(patch(&cloud, &me, &id, V21, &old).await.status, StatusCode::FORBIDDEN, "it is public, and another's now");
+    assert_eq!(patch(&cloud, &me, &id, V21, &public).await.status, StatusCode::FORBIDDEN, "it is public, and another's now");
 }
 
 #[tokio::test]

@@ -189,16 +189,15 @@ fn begin_import(
 ) -> tokio::task::JoinHandle<Result<Image, ImportError>> {
     let (control, who, image) = (life.control.clone(), world.who.clone(), image.clone());
     let (size, data) = (file.len() as u64, futures::stream::iter(chunks(file)));
-    life.block_on(async move {
-        tokio::spawn(async move {
-            match ends {
-                true => cuttle_operations::image::import(&control, &who, image, data, Some(size)).await,
-                false => {
-                    let endless = data.chain(futures::stream::pending());
-                    cuttle_operations::image::import(&control, &who, image, endless, None).await
-                }
+    let runtime = life.block_on(async { tokio::runtime::Handle::current() });
+    runtime.spawn(async move {
+        match ends {
+            true => cuttle_operations::image::import(&control, &who, image, data, Some(size)).await,
+            false => {
+                let endless = data.chain(futures::stream::pending());
+                cuttle_operations::image::import(&control, &who, image, endless, None).await
             }
-        })
+        }
     })
 }
 

@@ -72,6 +72,15 @@ fn operation(route: &Route) -> Value {
         // One key names what is to be done, and holds what that needs.
         let one_key = json!({ "type": "object", "minProperties": 1, "maxProperties": 1 });
         operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": one_key } } });
+    } else if route.method == Method::PATCH && route.service == Service::Image {
+        let change = json!({
+            "type": "object",
+            "properties": { "op": { "enum": ["add", "remove", "replace"] }, "path": { "type": "string" }, "value": {} },
+            "required": ["op", "path"],
+        });
+        let kind = "application/openstack-images-v2.1-json-patch";
+        let content = json!({ kind: { "schema": { "type": "array", "items": change } } });
+        operation["requestBody"] = json!({ "required": true, "content": content });
     } else if route.method == Method::PUT && route.path.ends_with("/file") {
         let content = json!({ "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } });
         operation["requestBody"] = json!({ "required": true, "content": content });

@@ -15,10 +15,24 @@ use crate::shared::Shared;
 use crate::web::body::JsonBody;
 use crate::web::caller::Caller;
 use crate::web::path::PathId;
-use crate::web::validation::shown;
+use crate::web::validation::{Schema, shown};
 
 /// The most projects that an image is shared with: Glance's quota.
 const MOST: usize = 128;
+
+/// `POST /images/{id}/members`.
+pub static CREATE: Schema = Schema::new(
+    |_| json!({"type": "object", "properties": {"member": {"type": "string", "maxLength": 255}}, "required": ["member"]}),
+    &[],
+);
+/// `PUT /images/{id}/members/{member}`.
+pub static UPDATE: Schema = Schema::new(
+    |_| {
+        let statuses = MemberStatus::ALL.map(MemberStatus::as_str);
+        json!({"type": "object", "properties": {"status": {"type": "string", "enum": statuses}}, "required": ["status"]})
+    },
+    &[],
+);
 
 pub async fn create(
     State(shared): State<Shared>,
@@ -26,9 +40,8 @@ pub async fn create(
     PathId(id): PathId<ImageId>,
     JsonBody(body): JsonBody,
 ) -> Result<Json<Value>, ApiError> {
-    let text = body["member"].as_str().ok_or_else(|| {
-        ApiError::invalid("member", shown(&body["member"]), "Expected a member in the form: {\"member\": \"project_id\"}")
-    })?;
+    CREATE.check_plain(&body)?;
+    let text = body["member"].as_str().unwrap_or("");
     let project_id: ProjectId =
         text.parse().map_err(|_| ApiError::invalid("member", shown(&body["member"]), "It is no project's id."))?;
     let image = shared_image(&shared, &caller, id).await?;
@@ -72,16 +85,14 @@ pub async fn update(
     Path((id, member)): Path<(String, String)>,
     JsonBody(body): JsonBody,
 ) -> Result<Json<Value>, ApiError> {
-    let word = body["status"]
-        .as_str()
-        .and_then(MemberStatus::from_word)
-        .ok_or_else(|| ApiError::invalid("status", shown(&body["status"]), "'accepted', 'pending' or 'rejected' is expected."))?;
+    UPDATE.check_plain(&body)?;
+    let status = body["status"].as_str().and_then(MemberStatus::from_word).unwrap_or(MemberStatus::Pending);
     let image = images::get(&shared, &caller, image_id(&id)?).await?;
     let present = find(&shared, &caller, &image, &member).await?;
     if !caller.may_see(present.project_id) {
         return Err(ApiError::Forbidden("Only the member itself says whether it accepts an image.".into()));
     }
-    let changed = ImageMember { status: word, updated_at: shared.now(), ..present };
+    let changed = ImageMember { status, updated_at: shared.now(), ..present };
     match shared.database.update_image_member(&changed).await? {
         true => Ok(Json(view(&changed))),
         false => Err(missing(&member)),

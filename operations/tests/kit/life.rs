@@ -155,6 +155,8 @@ impl Life {
             virtual_size_bytes: None,
             checksum: None,
             sha512: None,
+            hidden: false,
+            failure: None,
             tags: Vec::new(),
             properties: Default::default(),
             created_at: now,

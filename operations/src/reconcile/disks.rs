@@ -140,7 +140,7 @@ pub(super) async fn look_at_images(look: &mut Look<'_>) -> Result<(), Stop> {
     let mut marker = None;
     loop {
         let query = ImageQuery {
-            status: Some(ImageStatus::Active),
+            statuses: Some(vec![ImageStatus::Active]),
             sort: vec![(ImageSort::Id, SortDirection::Ascending)],
             marker,
             limit: Some(LIMIT),

@@ -90,7 +90,8 @@ async fn an_operator_sees_hosts_instances_and_operations_as_they_go_on() {
 
 #[tokio::test]
 async fn what_fails_has_its_exit_code_and_says_why() {
-    let cases: [(&[&str], &[(&str, &str)], i32, &str); 7] = [
+    type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], i32, &'static str);
+    let cases: [Case; 7] = [
         (&["host", "show", "nowhere"], &[], 4, "nowhere"),
         (&["instance", "show", "no-such-instance"], &[], 4, "no-such-instance"),
         (&["operation", "list", "--status", "great"], &[], 5, "status"),

@@ -1,7 +1,7 @@
 //! Disks as clones: whole at once, completed after a crash, never taken from another owner.
 
 use crate::support::{Place, metadata, rbd, with_place};
-use cuttle_rbd_backend::{Class, ClonePlan, ParentInfo};
+use cuttle_rbd_backend::ClonePlan;
 use std::time::{Duration, Instant};
 
 const SIZE: u64 = 8 << 20;

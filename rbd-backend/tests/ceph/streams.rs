@@ -2,7 +2,7 @@
 
 use crate::support::{Place, metadata, rbd, until_idle, with_place};
 use bytes::Bytes;
-use cuttle_rbd_backend::{Class, FreshImage, WriterOptions};
+use cuttle_rbd_backend::{FreshImage, WriterOptions};
 use std::time::Instant;
 
 const MIB: usize = 1 << 20;

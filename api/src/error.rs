@@ -163,7 +163,9 @@ impl From<SignError> for ApiError {
 impl From<HostError> for ApiError {
     fn from(error: HostError) -> Self {
         match error {
-            HostError::Exists(_) => Self::Conflict(sentence(&error)),
+            HostError::Exists(_) | HostError::InUse { .. } | HostError::SharedIdentity { .. } | HostError::Rotating(_) => {
+                Self::Conflict(sentence(&error))
+            }
             HostError::NotFound(_) => Self::NotFound(sentence(&error)),
             HostError::Protocol { .. } => Self::BadRequest(sentence(&error)),
             HostError::WrongHost { .. } => Self::Forbidden(sentence(&error)),

@@ -6,6 +6,7 @@
 pub mod create;
 pub mod disown;
 pub mod forget;
+pub mod hold_secret;
 pub mod look;
 pub mod read_console;
 pub mod resume;
@@ -14,6 +15,7 @@ pub mod take_inventory;
 
 use cuttle_compute_protocol::{Action, Command, Outcome, Refusal};
 use cuttle_model::ids::{Epoch, InstanceId};
+use uuid::Uuid;
 
 use crate::epochs::{EpochError, Intent, Promise};
 use crate::guest::Context;
@@ -37,6 +39,10 @@ pub enum ActionError {
     UnderWay(InstanceId),
     #[error("the control plane has not said yet how Ceph is reached")]
     NoStorage,
+    #[error(
+        "libvirt's secret {uuid} for {client}, which the configuration names (rbd_secret_uuid), {problem} on this host: define it and set its value, or remove rbd_user and rbd_secret_uuid from the configuration, and Cuttle keeps one by itself"
+    )]
+    ConfiguredSecret { uuid: Uuid, client: String, problem: &'static str },
     #[error("cannot {what} of instance {instance}: {source}")]
     Files { what: &'static str, instance: InstanceId, source: std::io::Error },
     #[error("cannot {0}: the agent is stopping")]
@@ -53,7 +59,7 @@ impl From<ActionError> for Outcome {
             | ActionError::Stopping(_)
             | ActionError::Epoch(_)
             | ActionError::Files { .. } => true,
-            ActionError::Foreign(_) | ActionError::StorageFailed(_) => false,
+            ActionError::Foreign(_) | ActionError::StorageFailed(_) | ActionError::ConfiguredSecret { .. } => false,
         };
         Outcome::Failed { message: error.to_string(), retry }
     }

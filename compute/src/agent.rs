@@ -12,6 +12,7 @@ use cuttle_model::clock::Clock;
 use cuttle_model::host::VirtType;
 use tokio_util::sync::CancellationToken;
 
+use crate::actions::hold_secret;
 use crate::config::Config;
 use crate::control::{self, Dialer, Introduction, Outbox};
 use crate::domain_xml::MachineSettings;
@@ -20,6 +21,7 @@ use crate::guest::{Context, Guests, Known, Storage};
 use crate::hypervisor::{Event, Events, Guest, Hypervisor, HypervisorError};
 use crate::join::{JoinError, Joiner};
 use crate::libvirt::{Deadlines, Libvirt};
+use crate::news::News;
 use crate::probe::{self, ProbeError};
 use crate::state_dir::StateDir;
 
@@ -75,11 +77,12 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, stop: CancellationToken)
         hypervisor: Arc::new(libvirt),
         epochs: Epochs::new(state.clone()),
         state,
-        clock,
+        clock: Arc::clone(&clock),
         machine: machine(&config, virt_type),
         storage: Storage::default(),
         known: Known::default(),
         outbox: Arc::new(Outbox::default()),
+        news: News::new(Arc::clone(&clock)),
         console_max_bytes: config.limits.console_max_bytes,
         press_interval: PRESS_INTERVAL,
     });
@@ -88,8 +91,13 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, stop: CancellationToken)
         context.known.set(guest.instance_id, guest.epoch, guest.power);
     }
     let guests = Guests::new(Arc::clone(&context));
-    let introduction =
-        Arc::new(Introduction { host: config.host.clone(), boot_id, virt_type, resources: config.resources.clone() });
+    let introduction = Arc::new(Introduction {
+        host: config.host.clone(),
+        boot_id,
+        virt_type,
+        resources: config.resources.clone(),
+        configured_ceph: config.configured_ceph(),
+    });
     let look_interval = Duration::from_secs(config.limits.look_interval_seconds);
     tokio::select! {
         () = control::run(&dialer, &config.control, &guests, &introduction, &stop) => {}
@@ -145,6 +153,8 @@ async fn watch(guests: &Guests, mut events: Events, look_interval: Duration) {
                     reassert_secret(guests.context()).await;
                     look_at_all(guests).await;
                 }
+                Some(Event::SecretRemoved(uuid)) => hold_secret::after_change(guests.context(), uuid, false).await,
+                Some(Event::SecretChanged(uuid)) => hold_secret::after_change(guests.context(), uuid, true).await,
                 None => return,
             },
             _ = ticks.tick() => look_at_all(guests).await,
@@ -163,7 +173,7 @@ async fn look_at_all(guests: &Guests) {
 /// A libvirtd that was restarted has forgotten its ephemeral secrets.
 async fn reassert_secret(context: &Context) {
     if let Some(reach) = context.storage.get()
-        && let Err(error) = context.hypervisor.assert_secret(&reach.secret).await
+        && let Err(error) = hold_secret::run(context, &reach.access).await
     {
         tracing::warn!(%error, "cannot assert libvirt's secret yet");
     }

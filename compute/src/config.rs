@@ -8,8 +8,10 @@ use cuttle_model::host::{HostName, VirtType};
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::domain_xml::CpuModel;
+use crate::secret::CephAccess;
 
 /// All of it. Only `host` and `control` have no default.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +28,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     #[serde(default = "default_libvirt_uri")]
     pub libvirt_uri: String,
+    /// A Ceph client (`nova` or `client.nova`) that is used in the place of the host's own, with a libvirt secret
+    /// that was made by hand. Both are given, or neither.
+    pub rbd_user: Option<String>,
+    pub rbd_secret_uuid: Option<Uuid>,
     /// What guests run on.
     #[serde(default)]
     pub virt_type: VirtTypeSetting,
@@ -170,9 +176,23 @@ impl Config {
         Ok(config)
     }
 
+    /// The Ceph client that the configuration names in the place of the host's own.
+    pub fn configured_ceph(&self) -> Option<CephAccess> {
+        let (user, secret) = (self.rbd_user.as_deref()?, self.rbd_secret_uuid?);
+        let client = format!("client.{}", user.strip_prefix("client.").unwrap_or(user));
+        Some(CephAccess::Configured { client, secret })
+    }
+
     fn check(&self) -> Result<(), String> {
         if self.control.is_empty() {
             return Err("`control` names no control node".to_owned());
+        }
+        if self.rbd_user.is_some() != self.rbd_secret_uuid.is_some() {
+            return Err("`rbd_user` and `rbd_secret_uuid` belong together: give both or neither".to_owned());
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if self.rbd_user.as_deref().is_some_and(|user| user.is_empty() || !user.chars().all(plain)) {
+            return Err("`rbd_user` has other characters than letters, digits, dots, dashes and underscores".to_owned());
         }
         for (key, ratio) in [("cpu_ratio", self.resources.cpu_ratio), ("ram_ratio", self.resources.ram_ratio)] {
             if !(0.01..=1000.0).contains(&ratio) {
@@ -240,6 +260,15 @@ mod tests {
         let config = read(LEAST).unwrap();
         assert_eq!(config.virt_type, VirtTypeSetting::Auto);
         assert_eq!(config.libvirt_uri, "qemu:///system");
+        assert!(config.configured_ceph().is_none());
+    }
+
+    #[test]
+    fn a_configured_client_is_named_as_ceph_names_it() {
+        for user in ["nova", "client.nova"] {
+            let text = format!("{LEAST}rbd_user = '{user}'\nrbd_secret_uuid = '457eb676-33da-42ec-9a8c-9293d545c337'\n");
+            assert_eq!(read(&text).unwrap().configured_ceph().unwrap().client(), "client.nova");
+        }
     }
 
     #[test]
@@ -247,6 +276,9 @@ mod tests {
         for (text, named) in [
             ("tokenfile = '/x'\n", "tokenfile"),
             ("ca = '/ca.pem'\n", "ca"),
+            ("rbd_user = 'nova'\n", "rbd_secret_uuid"),
+            ("rbd_user = 'a b'\nrbd_secret_uuid = '457eb676-33da-42ec-9a8c-9293d545c337'\n", "rbd_user"),
+            ("rbd_user = 'nova'\nrbd_secret_uuid = 'none'\n", "rbd_secret_uuid"),
             ("[limits]\ncall_timeout = 3\n", "call_timeout"),
             ("[limits]\ncall_timeout_seconds = 0\n", "call_timeout_seconds"),
             ("[resources]\ncpu_ratio = -1.0\n", "cpu_ratio"),

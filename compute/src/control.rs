@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::guest::Guests;
+use crate::guest::{Context, Guests};
 pub use backoff::{Backoff, chance};
 pub use dial::{Dialer, LinkError, dial_to_join};
 pub use outbox::Outbox;
@@ -51,11 +51,23 @@ pub async fn run(
         };
         if let Err(end) = end {
             tracing::warn!(url, %end, "not connected to the control plane");
+            if end.is_lockout() {
+                forget_keys(guests.context()).await;
+            }
         }
         let pause = backoff.next(chance());
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// This host is not part of the cloud any more, or not yet again: nothing is started, and the keys that it
+/// was given go. What runs, runs on; a welcome brings all of it back.
+async fn forget_keys(context: &Context) {
+    context.storage.clear();
+    if let Err(error) = context.hypervisor.forget_secrets_but(&[]).await {
+        tracing::warn!(%error, "libvirt's secrets cannot be forgotten yet");
     }
 }

@@ -13,6 +13,7 @@ use cuttle_compute_protocol::HeldSecret;
 use cuttle_model::ids::{Epoch, InstanceId};
 use cuttle_model::instance::PowerState;
 use tokio::sync::mpsc;
+use uuid::Uuid;
 
 use crate::domain_xml::Blueprint;
 use crate::secret::CephSecret;
@@ -30,7 +31,16 @@ pub trait Hypervisor: Send + Sync {
     async fn find(&self, instance: InstanceId) -> Result<Found, HypervisorError>;
 
     /// Makes sure that the hypervisor holds this key under this UUID, whatever it held before.
-    async fn assert_secret(&self, secret: &CephSecret) -> Result<(), HypervisorError>;
+    async fn assert_secret(&self, secret: &CephSecret) -> Result<Healed, HypervisorError>;
+
+    /// What a secret that somebody else made is good for. It is looked at, never changed.
+    async fn look_at_secret(&self, uuid: Uuid) -> Result<SecretState, HypervisorError>;
+
+    /// Forgets the secrets of ours but for these.
+    async fn forget_secrets_but(&self, kept: &[Uuid]) -> Result<(), HypervisorError>;
+
+    /// The Ceph clients of all guests that have a process.
+    async fn ceph_clients(&self) -> Result<Vec<String>, HypervisorError>;
 
     /// The secrets of Ceph's kind that it holds, without their keys. One that keeps none has none.
     async fn ceph_secrets(&self) -> Result<Vec<HeldSecret>, HypervisorError> {
@@ -69,6 +79,28 @@ pub struct Guest {
     pub storage_failed: bool,
 }
 
+/// What had to be done for a secret to be as it must.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Healed {
+    /// It was there; only its value was set again.
+    AsExpected,
+    /// It was not there.
+    Missing,
+    /// Another one was in its place.
+    Foreign,
+}
+
+/// What a secret is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretState {
+    /// It has a value, or is private, so that nobody can tell.
+    Usable,
+    Missing,
+    NoValue,
+    /// It is not for Ceph.
+    OtherUse,
+}
+
 /// Who holds the UUID of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
@@ -97,6 +129,10 @@ pub enum Event {
     Connected,
     /// A guest changed. If it ended, this is how.
     Changed { instance_id: InstanceId, ended: Option<PowerState> },
+    /// Somebody removed a secret.
+    SecretRemoved(Uuid),
+    /// Somebody other than us gave a secret a value.
+    SecretChanged(Uuid),
 }
 
 /// Where events arrive.

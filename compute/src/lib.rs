@@ -28,6 +28,7 @@ pub mod hypervisor;
 pub mod identity;
 pub mod join;
 pub mod libvirt;
+pub mod news;
 pub mod probe;
 pub mod process;
 pub mod secret;

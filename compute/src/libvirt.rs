@@ -18,6 +18,8 @@ mod error;
 mod events;
 mod lane;
 mod secret;
+mod secret_events;
+mod usage;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -29,12 +31,14 @@ use cuttle_compute_protocol::HeldSecret;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::PowerState;
 use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
 use crate::domain_xml::{self, Blueprint};
-use crate::hypervisor::{Events, Found, Guest, Hypervisor, HypervisorError, Node};
+use crate::hypervisor::{Events, Found, Guest, Healed, Hypervisor, HypervisorError, Node, SecretState};
 use crate::process;
 use crate::secret::CephSecret;
 use lane::Lane;
+use secret::OwnValues;
 
 /// How long a process that libvirt no longer knows is left to end by itself before it is killed.
 const ORPHAN_GRACE: Duration = Duration::from_secs(2);
@@ -64,6 +68,7 @@ pub struct Libvirt {
     proc: PathBuf,
     creating: Creating,
     pulse: watch::Receiver<u64>,
+    own_values: OwnValues,
 }
 
 impl Libvirt {
@@ -72,7 +77,8 @@ impl Libvirt {
     pub fn new(uri: &str, deadlines: Deadlines) -> std::io::Result<(Self, Events)> {
         let (sender, events) = mpsc::unbounded_channel();
         let (pulse_sender, pulse) = watch::channel(0);
-        events::start(uri, events::Sink { events: sender, pulse: pulse_sender })?;
+        let own_values = OwnValues::default();
+        events::start(uri, events::Sink { events: sender, pulse: pulse_sender, own_values: own_values.clone() })?;
         let libvirt = Self {
             control: Lane::new("control", uri),
             create: Lane::new("create", uri),
@@ -81,6 +87,7 @@ impl Libvirt {
             proc: PathBuf::from("/proc"),
             creating: Creating::default(),
             pulse,
+            own_values,
         };
         Ok((libvirt, events))
     }
@@ -150,15 +157,23 @@ impl Hypervisor for Libvirt {
         })
     }
 
-    async fn assert_secret(&self, secret: &CephSecret) -> Result<(), HypervisorError> {
+    async fn assert_secret(&self, secret: &CephSecret) -> Result<Healed, HypervisorError> {
         let what = format!("assert libvirt's secret of {}", secret.client);
-        let (uuid, client, secret) = (secret.uuid, secret.client.clone(), secret.clone());
-        match self.control.call(&what, self.deadlines.call, move |c| secret::assert(c, &secret)).await? {
-            secret::Healed::AsExpected => {}
-            secret::Healed::Missing => tracing::info!(%uuid, client, "libvirt's secret was not there and was defined"),
-            secret::Healed::Foreign => tracing::warn!(%uuid, client, "another secret was in the place of ours and was replaced"),
-        }
-        Ok(())
+        let (secret, own_values) = (secret.clone(), self.own_values.clone());
+        self.control.call(&what, self.deadlines.call, move |c| secret::assert(c, &secret, &own_values)).await
+    }
+
+    async fn look_at_secret(&self, uuid: Uuid) -> Result<SecretState, HypervisorError> {
+        self.control.call(&format!("look at libvirt's secret {uuid}"), self.deadlines.call, move |c| secret::look(c, uuid)).await
+    }
+
+    async fn forget_secrets_but(&self, kept: &[Uuid]) -> Result<(), HypervisorError> {
+        let kept = kept.to_vec();
+        self.control.call("forget secrets of ours", self.deadlines.call, move |c| secret::forget_but(c, &kept)).await
+    }
+
+    async fn ceph_clients(&self) -> Result<Vec<String>, HypervisorError> {
+        self.control.call("read which Ceph clients guests use", self.deadlines.call, usage::ceph_clients).await
     }
 
     async fn ceph_secrets(&self) -> Result<Vec<HeldSecret>, HypervisorError> {

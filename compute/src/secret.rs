@@ -18,6 +18,33 @@ pub struct CephSecret {
     key: SecretSlice<u8>,
 }
 
+/// As whom guests that are started next reach their disks.
+#[derive(Debug, Clone)]
+pub enum CephAccess {
+    /// The host's own client; its secret is ours to keep.
+    Own(CephSecret),
+    /// The client that the configuration names; its secret was made by hand and is never touched.
+    Configured { client: String, secret: Uuid },
+}
+
+impl CephAccess {
+    /// `client.cuttle.host1.1`.
+    pub fn client(&self) -> &str {
+        match self {
+            Self::Own(secret) => &secret.client,
+            Self::Configured { client, .. } => client,
+        }
+    }
+
+    /// The UUID of the hypervisor's secret that holds the client's key.
+    pub fn secret_uuid(&self) -> Uuid {
+        match self {
+            Self::Own(secret) => secret.uuid,
+            Self::Configured { secret, .. } => *secret,
+        }
+    }
+}
+
 /// The key is not what Ceph writes.
 #[derive(Debug, thiserror::Error)]
 #[error("the cephx key of {client} is not valid base64")]

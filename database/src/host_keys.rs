@@ -34,6 +34,9 @@ pub trait HostKeys {
     async fn set_shared_ceph_client(&self, host: HostId, client: Option<&str>) -> Result<()>;
 }
 
+/// Why a host that is being removed takes no instance.
+pub const BEING_REMOVED: &str = "the host is being removed";
+
 /// What became of a removal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostRemoval {

@@ -51,7 +51,7 @@ pub use control_nodes::ControlNodes;
 pub use error::{Cause, Error};
 pub use events::{Event, Events};
 pub use flavors::{FlavorQuery, Flavors, Inserted};
-pub use host_keys::{Generations, HostKeys, HostRemoval};
+pub use host_keys::{BEING_REMOVED, Generations, HostKeys, HostRemoval};
 pub use hosts::{Candidate, Hosts};
 pub use identity::{Credentials, Identity, ProjectChange, ProjectDeleted, Updated, UserChange};
 pub use images::{Comparison, ImageQuery, ImageSort, Images, Shared};

@@ -72,7 +72,12 @@ pub struct Host {
 impl Host {
     /// The cephx identity of the host's agent and guests.
     pub fn ceph_client(&self) -> String {
-        format!("client.cuttle.{}.{}", self.name, self.ceph_generation)
+        self.ceph_client_of(self.ceph_generation)
+    }
+
+    /// The identity of that generation.
+    pub fn ceph_client_of(&self, generation: i64) -> String {
+        format!("client.cuttle.{}.{generation}", self.name)
     }
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config_drive::ConfigDrivePolicy;
 use crate::config_drive::password::AdminPasswords;
 use crate::engine::{Engine, Probe};
-use crate::hosts::CephIdentities;
+use crate::host_keys::HostKeyring;
 use crate::image::Uploads;
 use crate::join::Registry;
 use crate::liveness::Beats;
@@ -31,7 +31,7 @@ struct Inner {
     membership: Membership,
     engine: Engine,
     beats: Beats,
-    identities: CephIdentities,
+    keyring: HostKeyring,
     uploads: Uploads,
     admin_passwords: AdminPasswords,
     pool: Mutex<Option<PoolAccount>>,
@@ -97,6 +97,8 @@ pub struct Settings {
     pub purge_interval_seconds: u64,
     /// The largest image, in GiB: of an upload, and of the disk that it becomes.
     pub max_image_gib: u64,
+    /// How often it is looked whether hosts' older keys are still in use.
+    pub key_check_seconds: u64,
     /// How many operations one control node works on at once.
     pub concurrent_operations: usize,
 }
@@ -121,6 +123,7 @@ impl Default for Settings {
             retry_delay_ms: 250,
             purge_interval_seconds: 60,
             max_image_gib: 1024,
+            key_check_seconds: 60,
             concurrent_operations: 64,
         }
     }
@@ -144,7 +147,7 @@ impl Control {
             membership,
             engine,
             beats: Beats::default(),
-            identities: CephIdentities::default(),
+            keyring: HostKeyring::default(),
             uploads: Uploads::default(),
             admin_passwords: AdminPasswords::default(),
             pool: Mutex::new(None),
@@ -213,8 +216,8 @@ impl Control {
         &self.0.beats
     }
 
-    pub(crate) fn identities(&self) -> &CephIdentities {
-        &self.0.identities
+    pub(crate) fn keyring(&self) -> &HostKeyring {
+        &self.0.keyring
     }
 
     /// The passwords that this node has yet to put on config drives.

@@ -124,6 +124,15 @@ pub enum HostError {
     /// The certificate is another host's.
     #[error("the certificate is that of host {certified}, not of {claimed}")]
     WrongHost { certified: HostName, claimed: HostName },
+    /// Instances are on it.
+    #[error("{count} instances are on host {host}, or may still write from there: {named}; delete or move them first")]
+    InUse { host: HostName, count: u64, named: String },
+    /// The host's configuration names a Ceph client.
+    #[error("host {host} uses {client}, which its configuration names: it is not Cuttle's to rotate")]
+    SharedIdentity { host: HostName, client: String },
+    /// Somebody else began the next generation.
+    #[error("the key of host {0} is being rotated already")]
+    Rotating(HostName),
     /// Ceph failed.
     #[error(transparent)]
     Ceph(#[from] cuttle_rbd_backend::Error),

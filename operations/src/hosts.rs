@@ -1,28 +1,26 @@
-//! Hosts: what their agents say. How they join is in [`crate::join`].
+//! Hosts: what their agents say. How they join is in [`crate::join`],
+//! their Ceph identities are in [`crate::host_keys`].
 //!
 //! Facts are reconciled here: what an agent says of its guests is compared with what is intended, and
 //! the row follows the world. An agent's word counts for the epoch that it names and for no other.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use cuttle_compute_protocol::{
-    CephConnection, CephIdentity, Command, GuestState, Hello, MonitorAddress, Outcome, Report, VERSION, Welcome,
+    Beat, CephConnection, Command, GuestState, Hello, MonitorAddress, Outcome, Report, VERSION, Welcome,
 };
 use cuttle_database::{Event, InstanceQuery, ReportStored, Written};
 use cuttle_model::host::Host;
+use cuttle_model::host_event::{HostEvent, HostEventKind};
 use cuttle_model::ids::{CommandId, HostId, InstanceId};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, StateName};
-use cuttle_rbd_backend::ClientCaps;
 use futures::Stream;
-use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{Control, HostError};
+use crate::{Control, HostError, host_keys};
 
-/// Keys of hosts' Ceph clients that this node has asked for, so that each hello does not.
-#[derive(Default)]
-pub(crate) struct CephIdentities(Mutex<HashMap<String, SecretString>>);
+/// Events that are taken with one beat.
+const EVENTS_IN_A_BEAT: usize = 16;
+/// The longest text of one, in bytes.
+const LONGEST_EVENT: usize = 1000;
 
 /// An agent has connected: gives it its Ceph identity, and compares its guests with what is intended.
 pub async fn hello(control: &Control, host: &Host, hello: Hello) -> Result<Welcome, HostError> {
@@ -32,7 +30,16 @@ pub async fn hello(control: &Control, host: &Host, hello: Hello) -> Result<Welco
     if hello.host != host.name {
         return Err(HostError::WrongHost { certified: host.name.clone(), claimed: hello.host });
     }
-    let identity = ceph_identity(control, host).await?;
+    let configured = hello.configured_ceph_client.as_deref();
+    control.database().set_shared_ceph_client(host.id, configured).await?;
+    host_keys::retire(control, host, &hello.ceph_clients).await?;
+    let identity = match configured {
+        None => Some(host_keys::present(control, host).await?),
+        Some(client) => {
+            tracing::info!(host = %host.name, client, "the host uses the Ceph client that its configuration names");
+            None
+        }
+    };
     let ceph = ceph_connection(control).await?;
     let disowned = disowned(control, host, &hello.guests).await?;
     note_missing(control, host, &hello.guests).await?;
@@ -43,9 +50,30 @@ pub async fn hello(control: &Control, host: &Host, hello: Hello) -> Result<Welco
     Ok(Welcome { host_id: host.id, ceph, identity, beat_interval_ms, disowned })
 }
 
-/// An agent lives. Kept in memory; stored once a second for all hosts together.
-pub fn beat(control: &Control, host: HostId) {
-    control.beats().note(host, control.now());
+/// An agent lives, and tells what has happened. That it lives is kept in memory, and stored once a second
+/// for all hosts together. Answers whether it is to say hello.
+pub async fn beat(control: &Control, host: &Host, beat: &Beat) -> Result<bool, HostError> {
+    control.beats().note(host.id, control.now());
+    for event in beat.events.iter().filter(|event| is_a_hosts_to_tell(event)).take(EVENTS_IN_A_BEAT) {
+        control.database().insert_host_event(host.id, event).await?;
+        metrics::counter!("cuttle_host_events_total", "kind" => event.kind.as_str()).increment(1);
+        tracing::warn!(host = %host.name, kind = event.kind.as_str(), at = event.at.to_micros_z(), "{}", event.message);
+    }
+    // A host of which nothing is known yet has never been welcomed; one whose key was rotated is to get it.
+    let outdated = beat.ceph_client.as_ref().is_some_and(|client| is_ours(host, client) && *client != host.ceph_client());
+    Ok(host.resources.is_none() || outdated || control.keyring().is_to_greet(host.id))
+}
+
+/// What an agent may tell of its host. The rest is the control plane's own to say.
+fn is_a_hosts_to_tell(event: &HostEvent) -> bool {
+    let kind = matches!(event.kind, HostEventKind::SecretHealed | HostEventKind::SecretUnusable);
+    kind && event.message.len() <= LONGEST_EVENT
+}
+
+/// Whether this is one of the host's own Ceph clients, of whatever generation.
+fn is_ours(host: &Host, client: &str) -> bool {
+    let generation = client.strip_prefix(&format!("client.cuttle.{}.", host.name));
+    generation.is_some_and(|generation| generation.parse::<i64>().is_ok())
 }
 
 /// Where the Ceph cluster is. Every agent asks with each beat, so it is asked of Ceph only now and then.
@@ -151,43 +179,6 @@ pub fn commands(
         }
     });
     futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|command| (command, receiver)) })
-}
-
-/// Makes the host's Ceph client, if there is none, and answers its key.
-async fn ceph_identity(control: &Control, host: &Host) -> Result<CephIdentity, HostError> {
-    let client = host.ceph_client();
-    if let Some(key) = control.identities().get(&client) {
-        return Ok(CephIdentity { client, key: key.expose_secret().to_owned() });
-    }
-    let key = control.ceph().ensure_client(&client, &caps(control, host)).await?;
-    let identity = CephIdentity { client: client.clone(), key: key.expose_secret().to_owned() };
-    control.identities().insert(client, key);
-    Ok(identity)
-}
-
-/// What a host may do in Ceph: use disks and volumes, read images, write to its own namespace of the
-/// lease pool. Creating and deleting are not among it for images; for disks RBD's profile cannot tell
-/// using from deleting, which the docs' threat model says.
-fn caps(control: &Control, host: &Host) -> ClientCaps {
-    let settings = control.settings();
-    ClientCaps {
-        mon: "profile rbd".to_owned(),
-        osd: format!(
-            "profile rbd pool={}, profile rbd pool={}, profile rbd-read-only pool={}, allow rw pool={} namespace={}",
-            settings.vms_pool, settings.volumes_pool, settings.images_pool, settings.lease_pool, host.name
-        ),
-        mgr: String::new(),
-    }
-}
-
-impl CephIdentities {
-    fn get(&self, client: &str) -> Option<SecretString> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(client).cloned()
-    }
-
-    fn insert(&self, client: String, key: SecretString) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(client, key);
-    }
 }
 
 /// The guests that the host must not have: of instances that were deleted or are elsewhere. One whose

@@ -109,6 +109,7 @@ impl<'a> Registry<'a> {
         }
         let Some(found) = self.database.find_join_token(&sha256(secret)).await? else {
             tracing::warn!(host = %name, from, "an unknown token to join with was used");
+            metrics::counter!("cuttle_host_events_total", "kind" => HostEventKind::JoinRefused.as_str()).increment(1);
             return Err(JoinRefusal::Unknown);
         };
         if found.host.name != *name {
@@ -163,6 +164,7 @@ impl<'a> Registry<'a> {
 
     async fn refuse(&self, host: &Host, from: &str, message: String) -> cuttle_database::Result<()> {
         tracing::warn!(host = %host.name, from, "joining was refused: {message}");
+        metrics::counter!("cuttle_host_events_total", "kind" => HostEventKind::JoinRefused.as_str()).increment(1);
         self.note(host.id, HostEventKind::JoinRefused, message).await
     }
 

@@ -17,6 +17,7 @@ pub mod create;
 pub mod delete;
 pub mod engine;
 pub mod error;
+pub mod host_keys;
 pub mod hosts;
 pub mod image;
 pub mod join;

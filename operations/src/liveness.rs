@@ -11,7 +11,7 @@ use cuttle_model::ids::HostId;
 use cuttle_rbd_backend::{FullBecause, PoolCapacity};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Control, hosts};
+use crate::{Control, host_keys, hosts};
 
 /// How often Ceph is asked for the pool's room and for its monitors.
 const CEPH_INTERVAL: Duration = Duration::from_secs(5);
@@ -36,6 +36,7 @@ pub(crate) async fn run(control: &Control, shutdown: &CancellationToken) {
         () = shutdown.cancelled() => {}
         () = store_beats(control) => {}
         () = look_at_ceph(control) => {}
+        () = host_keys::watch(control) => {}
     }
 }
 

@@ -60,6 +60,11 @@ impl Cloud {
         Self { base: format!("{network}.{}:{port}", first + number - 1), ..self.clone() }
     }
 
+    /// The token.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// The same cloud without a token.
     pub fn anonymous(&self) -> Self {
         Self { token: None, ..self.clone() }

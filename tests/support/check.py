@@ -208,7 +208,12 @@ def debian(run: Run, log: Path) -> Count:
 
 
 def joining(run: Run, log: Path) -> Count:
-    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "join", "--", "--test-threads=1")
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "join", "--test", "keys", "--", "--test-threads=1")
+
+
+def leaks(run: Run, log: Path) -> Count:
+    """After all others: what they have left behind is looked through."""
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "leaks")
 
 
 def faults(run: Run, log: Path) -> Count:
@@ -275,8 +280,9 @@ ON_REAL_PARTS: list[Suite] = [
     ("unwind kit on real parts", unwind_kit),
     ("end to end", end_to_end),
     ("requests made up from the schemas", fuzzing),
-    ("joining", joining),
+    ("joining, keys and secrets", joining),
     ("faults", faults),
+    ("leaks", leaks),
     ("lab down", lab_down),
 ]
 

@@ -32,11 +32,9 @@ pub async fn beat(
     FromHost { host, .. }: FromHost,
     message: Message<Beat>,
 ) -> Result<Json<BeatAnswer>, ApiError> {
-    read(message)?;
-    hosts::beat(&state.control, host.id);
+    let say_hello = hosts::beat(&state.control, &host, &read(message)?).await?;
     let ceph = hosts::ceph_connection(&state.control).await?;
-    // A host of which nothing is known yet has never been welcomed.
-    Ok(Json(BeatAnswer { ceph, say_hello: host.resources.is_none() }))
+    Ok(Json(BeatAnswer { ceph, say_hello }))
 }
 
 /// What became of a command.

@@ -28,9 +28,9 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
     hosts::routes(shared).merge(instances::routes(shared)).merge(operations::routes(shared))
 }
 
-/// The others.
+/// Every route below `/v1` that works with Ceph.
 pub fn controlled_routes(shared: &Shared) -> Routes<Controlled> {
-    doctor::routes(shared)
+    doctor::routes(shared).merge(hosts::controlled_routes(shared))
 }
 
 /// The service around these routes of `/v1`.

@@ -4,6 +4,7 @@ mod administer;
 mod events;
 mod join;
 mod list;
+mod remove;
 mod show;
 mod wire;
 
@@ -49,6 +50,16 @@ pub enum HostCommand {
         /// The host's name.
         name: String,
     },
+    /// Remove a host on which nothing is: its certificates, keys and tokens are void at once.
+    Remove {
+        /// The host's name.
+        name: String,
+    },
+    /// Give a host its next cephx key. Its guests run on.
+    RotateKey {
+        /// The host's name.
+        name: String,
+    },
 }
 
 /// Carries out a verb.
@@ -60,6 +71,8 @@ pub async fn run(session: &Session, command: HostCommand) -> Result<Done, Error>
         HostCommand::Events { name } => events::run(session, &name).await,
         HostCommand::Show { name } => show::run(session, &name).await,
         HostCommand::Disable { name, reason } => administer::disable(session, &name, reason).await,
+        HostCommand::Remove { name } => remove::remove(session, &name).await,
+        HostCommand::RotateKey { name } => remove::rotate_key(session, &name).await,
         HostCommand::Enable { name } => administer::enable(session, &name).await,
     }
 }

@@ -27,7 +27,9 @@ pub fn human(host: Host, now: Timestamp) -> String {
         ("seen", ago(now, host.last_seen_at)),
         ("added", point(Some(host.created_at))),
         ("boot", host.boot_id.unwrap_or_default()),
-        ("ceph client", host.ceph_client),
+        ("certificate until", point(host.certificate_expires_at)),
+        ("ceph client", host.configured_ceph_client.unwrap_or(host.ceph_client)),
+        ("older ceph clients", host.older_ceph_clients.join(", ")),
         ("instances", host.instances.to_string()),
     ];
     if let Some(found) = host.resources {

@@ -16,6 +16,14 @@ pub struct Host {
     pub created_at: Timestamp,
     pub boot_id: Option<String>,
     pub ceph_client: String,
+    /// Those that guests which run may still use.
+    #[serde(default)]
+    pub older_ceph_clients: Vec<String>,
+    /// The one that the host's configuration names in the place of ours.
+    #[serde(default)]
+    pub configured_ceph_client: Option<String>,
+    #[serde(default)]
+    pub certificate_expires_at: Option<Timestamp>,
     pub instances: u64,
     /// Known once the agent has said hello.
     pub resources: Option<Resources>,

@@ -1,6 +1,7 @@
 //! How an agent introduces itself and shows that it lives.
 
 use cuttle_model::host::{HostName, HostResources};
+use cuttle_model::host_event::HostEvent;
 use cuttle_model::ids::{Epoch, HostId, InstanceId};
 use cuttle_model::instance::PowerState;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,10 @@ pub struct Hello {
     pub resources: HostResources,
     /// Every guest that the agent found.
     pub guests: Vec<GuestState>,
+    /// The Ceph clients that this host uses: the agent's for what it starts next, and each guest's.
+    pub ceph_clients: Vec<String>,
+    /// The Ceph client that the host's configuration names, if it does: no other is wanted then.
+    pub configured_ceph_client: Option<String>,
 }
 
 /// The answer to [`Hello`].
@@ -25,7 +30,8 @@ pub struct Hello {
 pub struct Welcome {
     pub host_id: HostId,
     pub ceph: CephConnection,
-    pub identity: CephIdentity,
+    /// What guests that are started next use; `None` where the host's configuration names another.
+    pub identity: Option<CephIdentity>,
     /// Milliseconds between beats.
     pub beat_interval_ms: u64,
     /// Guests that this host no longer owns: to be destroyed. Their disks are not the agent's business.
@@ -54,6 +60,10 @@ pub struct Beat {
     pub sequence: u64,
     /// Milliseconds that the agent's last call of libvirt took; a slow host is seen here.
     pub libvirt_ms: u64,
+    /// The Ceph client that guests which are started next use.
+    pub ceph_client: Option<String>,
+    /// What has happened that operators should hear of. Told again until the beat is answered.
+    pub events: Vec<HostEvent>,
 }
 
 /// The answer to [`Beat`].

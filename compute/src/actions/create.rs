@@ -7,7 +7,7 @@ use cuttle_compute_protocol::{GuestSpec, Outcome, Refusal};
 use cuttle_model::ids::{Epoch, InstanceId};
 use cuttle_model::instance::PowerState;
 
-use super::{ActionError, admit, blocking};
+use super::{ActionError, admit, blocking, hold_secret};
 use crate::domain_xml::Blueprint;
 use crate::epochs::Intent;
 use crate::guest::Context;
@@ -41,16 +41,16 @@ pub async fn run(context: &Context, instance: InstanceId, epoch: Epoch, spec: &G
     };
     // Also where libvirt knows of nothing: only this proves that no process is left.
     let destroy = async { Ok(context.hypervisor.destroy(instance).await?) };
-    let assert_secret = async { Ok(context.hypervisor.assert_secret(&reach.secret).await?) };
-    tokio::try_join!(destroy, make_directory, assert_secret)?;
+    let hold_secret = hold_secret::run(context, &reach.access);
+    tokio::try_join!(destroy, make_directory, hold_secret)?;
     context.known.remove(instance);
     let blueprint = Blueprint {
         instance_id: instance,
         epoch,
         spec: spec.clone(),
-        ceph: reach.ceph,
-        ceph_client: reach.secret.client.clone(),
-        secret_uuid: reach.secret.uuid,
+        ceph: reach.ceph.clone(),
+        ceph_client: reach.access.client().to_owned(),
+        secret_uuid: reach.access.secret_uuid(),
         machine: context.machine.clone(),
         console_log: context.state.console_log(instance),
     };

@@ -12,18 +12,22 @@ use futures::stream::FuturesUnordered;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior};
+use uuid::Uuid;
 
 use super::backoff::Backoff;
 use super::dial::{Link, LinkError};
 use super::lines::{Lines, TooLong};
 use super::renewal::Renewal;
+use crate::actions::hold_secret;
 use crate::config::ResourcesConfig;
 use crate::guest::{Guests, Storage, context::Reach};
 use crate::hypervisor::{Guest, Hypervisor, HypervisorError};
-use crate::secret::{BadKey, CephSecret};
+use crate::secret::{BadKey, CephAccess, CephSecret};
 
 /// Reports that are on their way at once.
 const REPORTS_AT_ONCE: usize = 16;
+/// Events that go with one beat.
+const NEWS_AT_ONCE: usize = 16;
 /// Beats that may go unanswered before the connection is given up.
 const BEATS_LOST: u32 = 3;
 /// How long the stream of commands may be silent. The control plane sends an empty line every few seconds.
@@ -38,6 +42,8 @@ pub struct Introduction {
     pub boot_id: String,
     pub virt_type: VirtType,
     pub resources: ResourcesConfig,
+    /// The Ceph client that the configuration names in the place of the host's own.
+    pub configured_ceph: Option<CephAccess>,
 }
 
 /// Why a session ended.
@@ -49,6 +55,8 @@ pub enum SessionEnd {
     Hypervisor(#[from] HypervisorError),
     #[error(transparent)]
     Key(#[from] BadKey),
+    #[error("the control plane gave this host no Ceph identity")]
+    NoIdentity,
     #[error("the stream of commands ended")]
     CommandsEnded,
     #[error("nothing came on the stream of commands for {} s", SILENCE.as_secs())]
@@ -59,6 +67,14 @@ pub enum SessionEnd {
     Line(#[from] TooLong),
     #[error("{lost} beats in a row were not answered, the last: {last}")]
     BeatsLost { lost: u32, last: LinkError },
+}
+
+impl SessionEnd {
+    /// The control plane does not honour the host's certificate.
+    pub fn is_lockout(&self) -> bool {
+        let (Self::Link(error) | Self::BeatsLost { last: error, .. }) = self else { return false };
+        matches!(error, LinkError::Status { status, .. } if matches!(status.as_u16(), 401 | 403))
+    }
 }
 
 /// Why the parts of a session stopped.
@@ -105,21 +121,35 @@ impl Session {
     async fn hello(&self) -> Result<Welcome, SessionEnd> {
         let context = self.guests.context();
         let found = context.hypervisor.guests().await?;
+        let in_use = context.hypervisor.ceph_clients().await?;
+        let configured = self.introduction.configured_ceph.as_ref();
         let hello = Hello {
             protocol: protocol::VERSION,
             host: self.introduction.host.clone(),
             boot_id: self.introduction.boot_id.clone(),
             resources: resources(&*context.hypervisor, &self.introduction).await?,
             guests: found.iter().map(state).collect(),
+            ceph_clients: in_use.iter().cloned().chain(context.storage.ceph_clients()).collect(),
+            configured_ceph_client: configured.map(|access| access.client().to_owned()),
         };
         let welcome: Welcome = self.link.post(path::HELLO, &hello).await?;
-        let secret = CephSecret::new(welcome.ceph.fsid, &welcome.identity)?;
-        tracing::info!(host_id = %welcome.host_id, client = secret.client, monitors = welcome.ceph.monitors.len(),
+        let access = match (configured, &welcome.identity) {
+            (Some(configured), _) => configured.clone(),
+            (None, Some(identity)) => CephAccess::Own(CephSecret::new(welcome.ceph.fsid, identity)?),
+            (None, None) => return Err(SessionEnd::NoIdentity),
+        };
+        tracing::info!(host_id = %welcome.host_id, client = access.client(), monitors = welcome.ceph.monitors.len(),
             guests = found.len(), disowned = welcome.disowned.len(), "welcomed by the control plane");
-        context.storage.set(Reach { ceph: welcome.ceph.clone(), secret: secret.clone() });
-        if let Err(error) = context.hypervisor.assert_secret(&secret).await {
-            // It is asserted again before each start of a guest.
-            tracing::warn!(%error, "cannot assert libvirt's secret yet");
+        context.storage.set(Reach { ceph: welcome.ceph.clone(), access: access.clone() });
+        if let Err(error) = hold_secret::run(context, &access).await {
+            // It is tried again before each start of a guest.
+            tracing::warn!(%error, "libvirt's secret cannot be used yet");
+        }
+        // Those of clients that nobody here uses any more.
+        let in_use = in_use.into_iter().chain(context.storage.ceph_clients());
+        let kept: Vec<Uuid> = in_use.map(|client| protocol::secret_uuid(welcome.ceph.fsid, &client)).collect();
+        if let Err(error) = context.hypervisor.forget_secrets_but(&kept).await {
+            tracing::warn!(%error, "older secrets cannot be forgotten yet");
         }
         for instance in &welcome.disowned {
             self.guests.disown(*instance);
@@ -138,9 +168,13 @@ impl Session {
                 return Ok(Turn::Renewed);
             }
             let libvirt_ms = u64::try_from(context.hypervisor.last_call().as_millis()).unwrap_or(u64::MAX);
-            match self.link.post::<_, BeatAnswer>(path::BEAT, &Beat { sequence, libvirt_ms }).await {
+            let ceph_client = context.storage.get().map(|reach| reach.access.client().to_owned());
+            let events = context.news.oldest(NEWS_AT_ONCE);
+            let beat = Beat { sequence, libvirt_ms, ceph_client, events };
+            match self.link.post::<_, BeatAnswer>(path::BEAT, &beat).await {
                 Ok(answer) => {
                     lost = 0;
+                    context.news.taken(&beat.events);
                     follow(&context.storage, &answer);
                     if answer.say_hello {
                         return Ok(Turn::HelloAgain);

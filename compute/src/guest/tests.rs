@@ -15,8 +15,9 @@ use super::*;
 use crate::control::Outbox;
 use crate::domain_xml::{Blueprint, CpuModel, MachineSettings};
 use crate::epochs::Epochs;
-use crate::hypervisor::{Found, Guest, Hypervisor, HypervisorError, Node};
-use crate::secret::CephSecret;
+use crate::hypervisor::{Found, Guest, Healed, Hypervisor, HypervisorError, Node, SecretState};
+use crate::news::News;
+use crate::secret::{CephAccess, CephSecret};
 use crate::state_dir::StateDir;
 
 #[derive(Default)]
@@ -51,8 +52,17 @@ impl Hypervisor for Fake {
     async fn find(&self, instance: InstanceId) -> Result<Found, HypervisorError> {
         Ok(self.guests.lock().unwrap().get(&instance).cloned().map_or(Found::Nothing, Found::Ours))
     }
-    async fn assert_secret(&self, _: &CephSecret) -> Result<(), HypervisorError> {
+    async fn assert_secret(&self, _: &CephSecret) -> Result<Healed, HypervisorError> {
+        Ok(Healed::AsExpected)
+    }
+    async fn look_at_secret(&self, _: Uuid) -> Result<SecretState, HypervisorError> {
+        Ok(SecretState::Usable)
+    }
+    async fn forget_secrets_but(&self, _: &[Uuid]) -> Result<(), HypervisorError> {
         Ok(())
+    }
+    async fn ceph_clients(&self) -> Result<Vec<String>, HypervisorError> {
+        Ok(Vec::new())
     }
     async fn create(&self, blueprint: &Blueprint) -> Result<(), HypervisorError> {
         self.note(blueprint.instance_id, "create").await;
@@ -96,7 +106,7 @@ fn bench(fake: Fake) -> Bench {
     let storage = Storage::default();
     let identity = CephIdentity { client: "client.cuttle.h.1".to_owned(), key: "AQ==".to_owned() };
     let ceph = CephConnection { fsid: Uuid::nil(), monitors: Vec::new() };
-    storage.set(Reach { secret: CephSecret::new(ceph.fsid, &identity).unwrap(), ceph });
+    storage.set(Reach { access: CephAccess::Own(CephSecret::new(ceph.fsid, &identity).unwrap()), ceph });
     let machine = MachineSettings { virt_type: VirtType::Qemu, cpu_model: CpuModel::HostModel, vnc_listen: "::1".to_owned() };
     let context = Context {
         hypervisor: Arc::clone(&fake) as Arc<dyn Hypervisor>,
@@ -107,6 +117,7 @@ fn bench(fake: Fake) -> Bench {
         storage,
         known: Known::default(),
         outbox: Arc::new(Outbox::default()),
+        news: News::new(Arc::new(SystemClock)),
         console_max_bytes: 1000,
         press_interval: Duration::from_millis(20),
     };

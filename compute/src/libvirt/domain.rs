@@ -17,7 +17,7 @@ use crate::domain_xml::metadata::{self, NAMESPACE};
 use crate::hypervisor::{Found, Guest};
 
 /// A domain of libvirt. The reference is given back when dropped.
-struct Domain {
+pub struct Domain {
     raw: sys::virDomainPtr,
 }
 
@@ -29,6 +29,11 @@ impl Drop for Domain {
 }
 
 impl Domain {
+    /// For calls that live no longer than this.
+    pub fn raw(&self) -> sys::virDomainPtr {
+        self.raw
+    }
+
     fn lookup(connection: &Connection, instance: InstanceId) -> Result<Option<Self>, LibvirtError> {
         let what = format!("look up the domain of instance {instance}");
         let uuid = text(&instance.to_string(), &what)?;
@@ -123,6 +128,17 @@ pub fn find(connection: &Connection, instance: InstanceId) -> Result<Found, Libv
 
 /// Every active domain with our metadata.
 pub fn list(connection: &Connection) -> Result<Vec<Guest>, LibvirtError> {
+    let mut guests = Vec::new();
+    for domain in active(connection)? {
+        if let Found::Ours(guest) = domain.found()? {
+            guests.push(guest);
+        }
+    }
+    Ok(guests)
+}
+
+/// Every active domain.
+pub fn active(connection: &Connection) -> Result<Vec<Domain>, LibvirtError> {
     let mut list: *mut sys::virDomainPtr = std::ptr::null_mut();
     let flags = sys::VIR_CONNECT_LIST_DOMAINS_ACTIVE;
     // SAFETY: the out-pointer is valid during the call.
@@ -134,14 +150,7 @@ pub fn list(connection: &Connection) -> Result<Vec<Guest>, LibvirtError> {
     let domains: Vec<Domain> = (0..count).map(|index| Domain { raw: unsafe { *list.add(index) } }).collect();
     // SAFETY: the array itself was allocated with malloc for us.
     unsafe { libc::free(list.cast()) };
-
-    let mut guests = Vec::new();
-    for domain in domains {
-        if let Found::Ours(guest) = domain.found()? {
-            guests.push(guest);
-        }
-    }
-    Ok(guests)
+    Ok(domains)
 }
 
 /// Lets a domain run. One that runs is left alone.

@@ -1,4 +1,4 @@
-//! Events of domains, on a connection of their own that is made again whenever it is lost.
+//! Events of domains and secrets, on a connection of their own that is made again whenever it is lost.
 //!
 //! Events are hints: whoever gets one reads the world. After each (re)connection [`Event::Connected`]
 //! says that some may have been missed.
@@ -16,6 +16,8 @@ use virt_sys as sys;
 
 use super::connection::Connection;
 use super::error::LibvirtError;
+use super::secret::OwnValues;
+use super::secret_events;
 use crate::hypervisor::Event;
 
 /// How long until a lost connection is tried again, and how often a silent one is looked at.
@@ -27,10 +29,11 @@ pub struct Sink {
     pub events: mpsc::UnboundedSender<Event>,
     /// Counts events, for those who wait for any.
     pub pulse: watch::Sender<u64>,
+    pub own_values: OwnValues,
 }
 
 impl Sink {
-    fn send(&self, event: Event) -> bool {
+    pub fn send(&self, event: Event) -> bool {
         self.pulse.send_modify(|count| *count += 1);
         self.events.send(event).is_ok()
     }
@@ -69,6 +72,7 @@ fn watch_for_ever(uri: &str, sink: &Sink) {
 struct Subscription {
     connection: Connection,
     callback: c_int,
+    of_secrets: Vec<c_int>,
 }
 
 impl Subscription {
@@ -100,7 +104,9 @@ impl Subscription {
             unsafe { free_sink(data) };
             return Err(error);
         }
-        Ok(Self { connection, callback: id })
+        let mut subscription = Self { connection, callback: id, of_secrets: Vec::new() };
+        subscription.of_secrets.extend(secret_events::subscribe(&subscription.connection, sink)?);
+        Ok(subscription)
     }
 
     fn wait_until_lost(&self, sink: &Sink) {
@@ -112,6 +118,7 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
+        secret_events::unsubscribe(&self.connection, &self.of_secrets);
         // SAFETY: registered by us on this connection, and taken back once.
         unsafe { sys::virConnectDomainEventDeregisterAny(self.connection.raw(), self.callback) };
     }

@@ -1,8 +1,8 @@
-//! libvirt itself: secrets, restarts of libvirtd, the probe.
+//! libvirt itself: restarts of libvirtd, the probe.
 
 use std::time::Duration;
 
-use crate::support::{self, bench, bench_alone, create, domain_state, restart_libvirtd, secret, uri, virsh};
+use crate::support::{self, bench, bench_alone, create, domain_state, restart_libvirtd, uri, virsh};
 use cuttle_compute::domain_xml::{CpuModel, MachineSettings};
 use cuttle_compute::hypervisor::{Event, Found, Hypervisor};
 use cuttle_compute::libvirt::Libvirt;
@@ -10,61 +10,6 @@ use cuttle_compute::probe;
 use cuttle_compute_protocol::{Action, Outcome};
 use cuttle_model::host::VirtType;
 use cuttle_model::instance::PowerState;
-
-fn secret_xml(uuid: &str) -> String {
-    virsh(&["secret-dumpxml", uuid]).unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_secret_heals_whatever_became_of_it() {
-    let bench = bench_alone().await;
-    let ours = secret("client.cuttle.heal.1");
-    let uuid = ours.uuid.to_string();
-    let check = || {
-        let xml = secret_xml(&uuid);
-        for part in ["ephemeral='yes'", "private='yes'", "type='ceph'", ours.usage.as_str()] {
-            assert!(xml.contains(part), "{part} is missing in {xml}");
-        }
-        let value = virsh(&["secret-get-value", &uuid]);
-        assert!(value.is_err(), "the key can be read");
-    };
-    bench.hypervisor().assert_secret(&ours).await.unwrap();
-    check();
-    bench.hypervisor().assert_secret(&ours).await.unwrap();
-    check();
-
-    virsh(&["secret-undefine", &uuid]).unwrap();
-    bench.hypervisor().assert_secret(&ours).await.unwrap();
-    check();
-
-    virsh(&["secret-undefine", &uuid]).unwrap();
-    define(&format!(
-        "<secret ephemeral='no' private='no'><uuid>{uuid}</uuid><usage type='ceph'><name>foreign-{uuid}</name></usage></secret>"
-    ));
-    bench.hypervisor().assert_secret(&ours).await.unwrap();
-    check();
-
-    virsh(&["secret-undefine", &uuid]).unwrap();
-    let other = uuid::Uuid::new_v4();
-    define(&format!(
-        "<secret ephemeral='no' private='no'><uuid>{other}</uuid><usage type='ceph'><name>{}</name></usage></secret>",
-        ours.usage
-    ));
-    bench.hypervisor().assert_secret(&ours).await.unwrap();
-    check();
-
-    restart_libvirtd();
-    assert!(virsh(&["secret-dumpxml", &uuid]).is_err(), "an ephemeral secret outlived libvirtd");
-    bench.hypervisor().assert_secret(&ours).await.unwrap();
-    check();
-    virsh(&["secret-undefine", &uuid]).unwrap();
-}
-
-fn define(xml: &str) {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), xml).unwrap();
-    virsh(&["secret-define", &file.path().display().to_string()]).unwrap();
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn guests_outlive_libvirtd_and_its_return_is_noticed() {

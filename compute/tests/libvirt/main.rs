@@ -4,4 +4,5 @@
 mod contract;
 mod guests;
 mod host;
+mod secrets;
 mod support;

@@ -14,7 +14,8 @@ use cuttle_compute::epochs::Epochs;
 use cuttle_compute::guest::{Context, Guests, Known, Storage, context::Reach};
 use cuttle_compute::hypervisor::{Event, Events, Hypervisor};
 use cuttle_compute::libvirt::{Deadlines, Libvirt};
-use cuttle_compute::secret::CephSecret;
+use cuttle_compute::news::News;
+use cuttle_compute::secret::{CephAccess, CephSecret};
 use cuttle_compute::state_dir::StateDir;
 use cuttle_compute_protocol::{Action, CephConnection, CephIdentity, Command, GuestSpec, Outcome, ShutdownMode};
 use cuttle_model::clock::{SystemClock, Timestamp};
@@ -99,7 +100,7 @@ pub fn bench_in(state: StateDir) -> Bench {
     let (libvirt, events) = Libvirt::new(&uri(), DEADLINES).unwrap();
     let storage = Storage::default();
     let ceph = CephConnection { fsid: Uuid::from_u128(0xc0de), monitors: Vec::new() };
-    storage.set(Reach { ceph, secret: secret("client.cuttle.test.1") });
+    storage.set(Reach { ceph, access: CephAccess::Own(secret("client.cuttle.test.1")) });
     let machine =
         MachineSettings { virt_type: VirtType::Qemu, cpu_model: CpuModel::HostModel, vnc_listen: "127.0.0.1".to_owned() };
     let context = Context {
@@ -111,6 +112,7 @@ pub fn bench_in(state: StateDir) -> Bench {
         storage,
         known: Known::default(),
         outbox: Arc::new(Outbox::default()),
+        news: News::new(Arc::new(SystemClock)),
         console_max_bytes: 1 << 20,
         press_interval: Duration::from_secs(1),
     };

@@ -7,7 +7,7 @@ use super::row::Columns;
 use super::{Attempt, Handle, Row, Tx, attempt, changed};
 use crate::Result;
 use crate::events::Event;
-use crate::host_keys::{Generations, HostKeys, HostRemoval};
+use crate::host_keys::{BEING_REMOVED, Generations, HostKeys, HostRemoval};
 
 /// How many of the instances that are in the way are named.
 const NAMED: i64 = 10;
@@ -130,11 +130,10 @@ impl HostKeys for Handle {
 /// Closes the host to claims until the transaction ends, and for good if it is committed.
 /// [`HostRemoval::Done`]: nothing is on it.
 async fn close(tx: &mut Tx, host: HostId) -> Attempt<HostRemoval> {
-    const CLOSE: &str = "UPDATE hosts SET placements = placements + 1, disabled = 1, \
-         disabled_reason = 'the host is being removed' WHERE id = $1";
+    const CLOSE: &str = "UPDATE hosts SET placements = placements + 1, disabled = 1, disabled_reason = $2 WHERE id = $1";
     const COUNT: &str = concat!("SELECT COUNT(*) AS count ", on_it!());
     const NAMES: &str = concat!("SELECT id, name ", on_it!(), " ORDER BY created_at, id LIMIT $2");
-    if !changed(sqlx::query(CLOSE).bind(host.to_string()), tx.connection()).await? {
+    if !changed(sqlx::query(CLOSE).bind(host.to_string()).bind(BEING_REMOVED), tx.connection()).await? {
         return Ok(HostRemoval::NoSuchHost);
     }
     let row = sqlx::query(COUNT).bind(host.to_string()).fetch_one(tx.connection()).await?;

@@ -10,7 +10,8 @@ use cuttle_compute::epochs::Epochs;
 use cuttle_compute::guest::context::Reach;
 use cuttle_compute::guest::{Context, Guests, Known, Storage};
 use cuttle_compute::hypervisor::{Event, Events, Hypervisor};
-use cuttle_compute::secret::CephSecret;
+use cuttle_compute::news::News;
+use cuttle_compute::secret::{CephAccess, CephSecret};
 use cuttle_compute::state_dir::StateDir;
 use cuttle_compute_protocol::{GuestState, Hello, VERSION};
 use cuttle_model::clock::Clock;
@@ -33,6 +34,7 @@ impl Agent {
             hypervisor,
             epochs: Epochs::new(state.clone()),
             state,
+            news: News::new(Arc::clone(&clock)),
             clock,
             machine,
             storage: Storage::default(),
@@ -61,8 +63,15 @@ impl Agent {
             .iter()
             .map(|guest| GuestState { instance_id: guest.instance_id, epoch: guest.epoch, power: guest.power })
             .collect();
-        let hello =
-            Hello { protocol: VERSION, host: host.name.clone(), boot_id: "boot".to_owned(), resources: resources(), guests };
+        let hello = Hello {
+            protocol: VERSION,
+            host: host.name.clone(),
+            boot_id: "boot".to_owned(),
+            resources: resources(),
+            guests,
+            ceph_clients: Vec::new(),
+            configured_ceph_client: None,
+        };
         // Ceph may not answer it yet; an agent dials until somebody does.
         let welcome = loop {
             match hosts::hello(&control, &host, hello.clone()).await {
@@ -70,8 +79,8 @@ impl Agent {
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         };
-        let secret = CephSecret::new(welcome.ceph.fsid, &welcome.identity).unwrap();
-        context.storage.set(Reach { ceph: welcome.ceph, secret });
+        let secret = CephSecret::new(welcome.ceph.fsid, &welcome.identity.unwrap()).unwrap();
+        context.storage.set(Reach { ceph: welcome.ceph, access: CephAccess::Own(secret) });
         welcome.disowned.into_iter().for_each(|instance| self.guests.disown(instance));
         let commands = async {
             // It ends where events were lost, as there is no certificate here; an agent dials again.

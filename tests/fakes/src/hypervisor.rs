@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cuttle_compute::domain_xml::Blueprint;
-use cuttle_compute::hypervisor::{Event, Events, Found, Guest, Hypervisor, HypervisorError, Node};
+use cuttle_compute::hypervisor::{Event, Events, Found, Guest, Healed, Hypervisor, HypervisorError, Node, SecretState};
 use cuttle_compute::secret::CephSecret;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::PowerState;
 use cuttle_rbd_backend::{Class, Connect, ImageRef, WriteImage, WriterOptions};
 use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
 
 use crate::MemoryCluster;
 
@@ -116,8 +117,20 @@ impl Hypervisor for MemoryHypervisor {
         Ok(state.guests.get(&instance).map_or(Found::Nothing, |process| Found::Ours(process.guest.clone())))
     }
 
-    async fn assert_secret(&self, _secret: &CephSecret) -> Result<(), HypervisorError> {
+    async fn assert_secret(&self, _secret: &CephSecret) -> Result<Healed, HypervisorError> {
+        Ok(Healed::AsExpected)
+    }
+
+    async fn look_at_secret(&self, _uuid: Uuid) -> Result<SecretState, HypervisorError> {
+        Ok(SecretState::Usable)
+    }
+
+    async fn forget_secrets_but(&self, _kept: &[Uuid]) -> Result<(), HypervisorError> {
         Ok(())
+    }
+
+    async fn ceph_clients(&self) -> Result<Vec<String>, HypervisorError> {
+        Ok(Vec::new())
     }
 
     async fn create(&self, blueprint: &Blueprint) -> Result<(), HypervisorError> {

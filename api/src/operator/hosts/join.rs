@@ -18,7 +18,7 @@ use crate::web::body::JsonBody;
 use crate::web::path::PathId;
 use crate::web::validation::Schema;
 
-static ADD: Schema = Schema::new(
+pub(super) static ADD: Schema = Schema::new(
     |_| {
         json!({
             "type": "object",
@@ -30,7 +30,7 @@ static ADD: Schema = Schema::new(
     &[],
 );
 
-static REJOIN: Schema = Schema::new(|_| json!({"type": "object", "additionalProperties": false}), &[]);
+pub(super) static REJOIN: Schema = Schema::new(|_| json!({"type": "object", "additionalProperties": false}), &[]);
 
 pub async fn add(State(shared): State<Shared>, JsonBody(body): JsonBody) -> Result<Response, ApiError> {
     ADD.check(Microversion::MIN, &body)?;

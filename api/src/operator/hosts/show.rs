@@ -13,7 +13,16 @@ use crate::web::path::PathId;
 
 pub async fn handle(State(shared): State<Shared>, PathId(name): PathId<HostName>) -> Result<Json<Value>, ApiError> {
     let found = find(&shared, &name).await?;
-    Ok(Json(json!({ "host": view::host(&shared, &found) })))
+    let mut shown = view::host(&shared, &found);
+    let (id, host) = (found.host.id, &found.host);
+    let expiry = shared.database.certificate_expiry(id).await?;
+    shown["certificate_expires_at"] = json!(expiry.map(|at| at.to_micros_z()));
+    if let Some(generations) = shared.database.ceph_generations(id).await? {
+        let older = (generations.oldest..generations.newest).map(|generation| host.ceph_client_of(generation));
+        shown["older_ceph_clients"] = older.collect();
+        shown["configured_ceph_client"] = json!(generations.shared);
+    }
+    Ok(Json(json!({ "host": shown })))
 }
 
 /// The host with this name, or a 404 that names it.

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::host::HostCommand;
 use crate::instance::InstanceCommand;
 use crate::operation::OperationCommand;
+use crate::reconcile::ReconcileArguments;
 
 /// The operator's command for a Cuttle cloud.
 #[derive(Debug, Parser)]
@@ -57,6 +58,9 @@ pub enum Command {
 
     /// Look at everything that the cloud depends on: what is wrong, and what to do about it.
     Doctor,
+
+    /// Compare the database with Ceph and with the hosts, and say what does not fit.
+    Reconcile(ReconcileArguments),
 
     /// Print a completion script for a shell.
     Completions { shell: Shell },

@@ -13,6 +13,8 @@ use crate::auth::{Granted, Settings};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long an answer may take that looks at everything there is.
+const PATIENCE: Duration = Duration::from_secs(3600);
 /// How long an answer may take, but for streams.
 const ANSWER: Duration = Duration::from_secs(120);
 /// How long a stream of lines may be silent: the server writes an empty line each 10 seconds.
@@ -75,6 +77,13 @@ impl Client {
     pub async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
         let (request, url) = self.request(Method::POST, path);
         answer(self.transport.send(request.json(body), &url).await?, &url).await
+    }
+
+    /// As `post`, where the answer takes as long as there is to look at.
+    pub async fn post_patiently(&self, path: &[&str], body: &Value) -> Result<Value, Error> {
+        let (request, url) = self.request(Method::POST, path);
+        let sent = request.json(body).timeout(PATIENCE).send().await.map_err(|source| unreachable(&url, source))?;
+        answer(sent, &url).await
     }
 
     pub async fn delete(&self, path: &[&str]) -> Result<Value, Error> {

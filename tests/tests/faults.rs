@@ -86,3 +86,28 @@ async fn a_delete_in_the_middle_of_a_create_leaves_nothing() {
         assert_nothing_leaks(&cloud, &lab, cloud.hosts().await).await;
     }
 }
+
+#[tokio::test]
+async fn a_cloud_at_rest_has_nothing_to_reconcile() {
+    let (cloud, lab) = (Cloud::from_env().await, Lab::from_env());
+    let server = cloud.create_server("reconciled").await;
+    cloud.wait_for(&server, "ACTIVE").await;
+    let answer = cloud.post("/operator/v1/reconcile", &serde_json::json!({"dry_run": true})).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let report = &answer.body["reconcile"];
+    assert_eq!(report["counts"], serde_json::json!({}), "{report:#}");
+    assert_eq!(report["looked_at"]["hosts"].as_u64(), Some(cloud.hosts().await as u64), "{report:#}");
+    assert!(report["looked_at"]["guests"].as_u64() >= Some(1) && report["looked_at"]["images"].as_u64() >= Some(2), "{report:#}");
+
+    // A disk of a cloud that nobody knows is named, and left alone.
+    lab.rbd(&["create", "--size", "1M", "vms/stray"]);
+    lab.rbd(&["image-meta", "set", "vms/stray", "cuttle.instance", "00000000-0000-4000-8000-000000000000"]);
+    let answer = cloud.post("/operator/v1/reconcile", &serde_json::json!({"dry_run": false})).await;
+    let report = &answer.body["reconcile"];
+    assert_eq!(report["counts"], serde_json::json!({"unknown_owner": 1}), "{report:#}");
+    assert_eq!(report["findings"][0]["subject"], "stray", "{report:#}");
+    assert!(lab.images("vms").contains(&"stray".to_owned()));
+    lab.rbd(&["rm", "vms/stray"]);
+    cloud.delete_server(&server).await;
+    assert_nothing_leaks(&cloud, &lab, cloud.hosts().await).await;
+}

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod hosts;
 pub mod instances;
 pub mod operations;
+pub mod reconcile;
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -30,7 +31,7 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
 
 /// Every route below `/v1` that works with Ceph.
 pub fn controlled_routes(shared: &Shared) -> Routes<Controlled> {
-    doctor::routes(shared).merge(hosts::controlled_routes(shared))
+    doctor::routes(shared).merge(hosts::controlled_routes(shared)).merge(reconcile::routes(shared))
 }
 
 /// The service around these routes of `/v1`.

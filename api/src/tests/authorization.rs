@@ -148,6 +148,7 @@ const MEANT: &[(&str, &str, Access)] = &[
     ("GET", "/operator/v1/operations/watch", Admin),
     ("GET", "/operator/v1/operations/{id}", Admin),
     ("GET", "/operator/v1/operations/{id}/watch", Admin),
+    ("POST", "/operator/v1/reconcile", Admin),
 ];
 
 fn meant(route: &Route) -> Access {

@@ -60,7 +60,8 @@ async fn look_at(control: &Control, host: &Host) -> cuttle_database::Result<Resu
     };
     let guests = inventory.guests.len() as u64;
     let rows = rows_again(control, &before, &inventory).await?;
-    let first = compare(control, host, &before, &rows, &inventory);
+    let needed = in_use(control, host).await?;
+    let first = compare(control, host, &before, &rows, &inventory, &needed);
     if first.is_empty() {
         return Ok(Ok(Looked { guests, findings: first }));
     }
@@ -69,7 +70,9 @@ async fn look_at(control: &Control, host: &Host) -> cuttle_database::Result<Resu
         Err(why) => return Ok(Err(why)),
     };
     let again = rows_again(control, &rows, &inventory).await?;
-    let mut findings = compare(control, host, &rows, &again, &inventory);
+    // A key may have been changed meanwhile.
+    let needed = in_use(control, host).await?;
+    let mut findings = compare(control, host, &rows, &again, &inventory, &needed);
     findings.retain(|finding| first.contains(finding));
     Ok(Ok(Looked { guests, findings }))
 }
@@ -110,7 +113,15 @@ async fn take(control: &Control, host: &Host) -> cuttle_database::Result<Result<
     })
 }
 
-fn compare(control: &Control, host: &Host, before: &Rows, rows: &Rows, inventory: &Inventory) -> Vec<Finding> {
+/// `needed` are the host's cephx identities.
+fn compare(
+    control: &Control,
+    host: &Host,
+    before: &Rows,
+    rows: &Rows,
+    inventory: &Inventory,
+    needed: &[String],
+) -> Vec<Finding> {
     let place = Some(host.name.as_str());
     let mut found = Vec::new();
     for guest in &inventory.guests {
@@ -132,7 +143,6 @@ fn compare(control: &Control, host: &Host, before: &Rows, rows: &Rows, inventory
             found.push(Finding::new(Kind::MissingGuest, row.id, place, message));
         }
     }
-    let needed = in_use(host);
     for secret in &inventory.secrets {
         // Others' secrets are their business.
         let Some((fsid, client)) = secret_of_usage(&secret.usage) else { continue };

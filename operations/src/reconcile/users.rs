@@ -6,6 +6,7 @@ use cuttle_model::host::Host;
 
 use super::finding::{Finding, Kind};
 use super::{Look, Stop};
+use crate::Control;
 
 const OURS: &str = "client.cuttle.";
 /// Older generations that are looked for, where all users may not be listed.
@@ -37,7 +38,7 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<(), Stop> {
             found
         }
     };
-    let needed: HashSet<String> = hosts.iter().flat_map(in_use).collect();
+    let needed = needed(look, &hosts).await?;
     for user in users.into_iter().filter(|user| is_a_hosts(user) && !needed.contains(user)) {
         if ceph.client_exists(&user).await? {
             let message = format!("{user} is the identity of no host that there is");
@@ -47,9 +48,22 @@ pub(super) async fn look(look: &mut Look<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The identities that a host may have.
-pub(super) fn in_use(host: &Host) -> Vec<String> {
-    vec![host.ceph_client()]
+/// The identities that hosts may have: each its newest, and those whose key is being changed older ones too.
+async fn needed(look: &Look<'_>, hosts: &[Host]) -> Result<HashSet<String>, Stop> {
+    let mut needed: HashSet<String> = hosts.iter().map(Host::ceph_client).collect();
+    for id in look.control.database().hosts_with_old_keys().await? {
+        if let Some(host) = hosts.iter().find(|host| host.id == id) {
+            needed.extend(in_use(look.control, host).await?);
+        }
+    }
+    Ok(needed)
+}
+
+/// The identities that a host may have now.
+pub(super) async fn in_use(control: &Control, host: &Host) -> cuttle_database::Result<Vec<String>> {
+    let generations = control.database().ceph_generations(host.id).await?;
+    let named = |generation| format!("{OURS}{}.{generation}", host.name);
+    Ok(generations.map_or_else(Vec::new, |found| (found.oldest..=found.newest).map(named).collect()))
 }
 
 fn older(host: &Host) -> Vec<String> {

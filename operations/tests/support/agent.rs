@@ -68,6 +68,22 @@ impl Agent {
         }
     }
 
+    /// A guest is there that nobody asked for.
+    pub async fn appear(&self, instance: InstanceId, epoch: Epoch) {
+        let guest = Guest { epoch, power: PowerState::Running, disks: Vec::new() };
+        self.0.guests.lock().await.insert(instance, guest);
+    }
+
+    /// A guest is gone, and the agent does not say so.
+    pub async fn lose(&self, instance: InstanceId) {
+        self.0.guests.lock().await.remove(&instance);
+    }
+
+    /// libvirt holds these secrets.
+    pub fn hold(&self, secrets: impl IntoIterator<Item = HeldSecret>) {
+        self.0.secrets.lock().unwrap().extend(secrets);
+    }
+
     /// Speaks again about what it was silent on, as an agent that was restarted does.
     pub fn forget_silence(&self) {
         self.0.silenced.lock().unwrap().clear();

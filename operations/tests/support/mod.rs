@@ -3,6 +3,8 @@
 //! A [`Life`] is one process of the control plane: it has a runtime of its own, so that ending it drops
 //! every task where it stands, as a kill does. The next life finds the same database and the same Ceph.
 
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part")]
+
 mod agent;
 
 use std::path::PathBuf;
@@ -26,6 +28,7 @@ pub use agent::{Agent, Answer};
 /// Pools of these tests' own, so that a cloud that runs on the same Ceph sees nothing of them.
 const IMAGES: &str = "unwind-images";
 const DISKS: &str = "unwind-vms";
+const VOLUMES: &str = "unwind-volumes";
 
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -50,6 +53,7 @@ impl World {
         let settings = Settings {
             images_pool: IMAGES.into(),
             vms_pool: DISKS.into(),
+            volumes_pool: VOLUMES.into(),
             command_timeout_seconds: 5,
             delete_patience_seconds: 2,
             lease_seconds: 1,
@@ -65,6 +69,20 @@ impl World {
             request_id: RequestId::new(&RandomIds),
         };
         Self { folder: tempfile::tempdir().unwrap(), agent: Agent::default(), settings, who }
+    }
+
+    /// A world whose pools nobody else has ever used.
+    pub fn in_own_pools(name: &str) -> Self {
+        let id = ImageId::new(&RandomIds).as_uuid();
+        let pool = |kind: &str| format!("{name}-{kind}-{}", id.simple());
+        let world = Self::new();
+        let settings = Settings {
+            images_pool: pool("images"),
+            vms_pool: pool("vms"),
+            volumes_pool: pool("volumes"),
+            ..world.settings.clone()
+        };
+        Self { settings, ..world }
     }
 
     /// Starts a process of the control plane. The first one also makes the host and the image.
@@ -89,7 +107,7 @@ impl World {
         database.migrate().await.unwrap();
         let ceph = connect().await;
         let connect = Arc::new(address());
-        for pool in [IMAGES, DISKS] {
+        for pool in [&self.settings.images_pool, &self.settings.vms_pool, &self.settings.volumes_pool] {
             ceph.create_pool(pool, PoolUse::Images).await.unwrap();
         }
         let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
@@ -251,7 +269,8 @@ impl Life {
     /// The RBD image of the instance's disk, if there is one under its name.
     pub fn disk(&self, id: InstanceId) -> Option<String> {
         let name = cuttle_model::disk::root_disk_name(id);
-        self.block_on(async { self.control.ceph().pool(DISKS).info(name.into()).await.unwrap() }).map(|info| info.id)
+        self.block_on(async { self.control.ceph().pool(&self.control.settings().vms_pool).info(name.into()).await.unwrap() })
+            .map(|info| info.id)
     }
 
     /// Is the instance's disk in the trash?
@@ -261,14 +280,16 @@ impl Life {
 
     /// The names of the instance's disks that are in the trash.
     pub fn trashed(&self, id: InstanceId) -> Vec<String> {
-        let entries = self.block_on(async { self.control.ceph().pool(DISKS).trash_list().await.unwrap() });
+        let entries =
+            self.block_on(async { self.control.ceph().pool(&self.control.settings().vms_pool).trash_list().await.unwrap() });
         entries.into_iter().map(|entry| entry.name).filter(|name| name.starts_with(&id.to_string())).collect()
     }
 
     /// Is there data of the image?
     pub fn has_data(&self, image: &Image) -> bool {
         let name = cuttle_model::disk::image_name(image.id);
-        self.block_on(async { self.control.ceph().pool(IMAGES).info(name.into()).await.unwrap() }).is_some()
+        self.block_on(async { self.control.ceph().pool(&self.control.settings().images_pool).info(name.into()).await.unwrap() })
+            .is_some()
     }
 
     /// How much of the host is claimed: virtual CPUs and MiB.
@@ -291,14 +312,16 @@ impl Life {
     }
 }
 
-fn address() -> ClusterAddress {
+/// Where the Ceph is that the environment names, for its administrator.
+pub fn address() -> ClusterAddress {
     let conf_file = std::env::var_os("CUTTLE_TEST_CEPH_CONF").map(PathBuf::from);
     assert!(conf_file.is_some(), "CUTTLE_TEST_CEPH_CONF is not set: these tests need a real Ceph, see docs/lab.md");
     let config = ClusterConfig { conf_file, monitors: None, client_name: "client.admin".into(), key: KeySource::ConfFile };
     ClusterAddress { config, limits: Limits::default() }
 }
 
-async fn connect() -> Cluster {
+/// A connection of its own.
+pub async fn connect() -> Cluster {
     let ClusterAddress { config, limits } = address();
     Cluster::connect(config, limits).await.unwrap()
 }

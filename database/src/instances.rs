@@ -87,6 +87,8 @@ pub struct InstanceQuery {
     pub equal: Vec<(InstanceField, String)>,
     pub launch_index: Option<u32>,
     pub is_locked: Option<bool>,
+    /// Ran at some time between these two, deleted or not.
+    pub lived: Option<(Timestamp, Timestamp)>,
     /// Changed at this time or later; deleted ones are then listed too.
     pub changed_since: Option<Timestamp>,
     /// Changed at this time or earlier; deleted ones are then listed too.

@@ -23,6 +23,14 @@ impl Microversion {
     /// The newest. openstacksdk asks for no newer one of servers by itself.
     pub const MAX: Self = Self(100);
 
+    /// After `last` there is no such route any more: 404.
+    pub fn until(self, last: Self) -> Result<(), ApiError> {
+        match self <= last {
+            true => Ok(()),
+            false => Err(ApiError::NotFound("The resource could not be found.".into())),
+        }
+    }
+
     /// Before `since` there is no such route: 404.
     pub fn needs(self, since: Self) -> Result<(), ApiError> {
         match self >= since {

@@ -14,6 +14,7 @@ pub mod microversion;
 pub mod quotas;
 pub mod servers;
 pub mod services;
+pub mod usage;
 
 use axum::Router;
 use axum::middleware::{from_fn, map_request};
@@ -35,6 +36,7 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
         .merge(quotas::routes(shared))
         .merge(availability_zones::routes(shared))
         .merge(services::routes(shared))
+        .merge(usage::routes(shared))
         .merge(hypervisors::routes(shared))
 }
 

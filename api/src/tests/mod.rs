@@ -7,6 +7,7 @@ mod compute;
 mod documentation;
 mod flavor_access;
 mod http;
+mod hosts;
 mod identity;
 mod image;
 mod keypairs;

@@ -45,6 +45,10 @@ pub(super) fn select(query: &InstanceQuery) -> QueryBuilder<Db> {
     if let Some(since) = query.changed_since {
         sql.push(" AND updated_at >= ").push_bind(since.as_micros());
     }
+    if let Some((start, end)) = query.lived {
+        sql.push(" AND launched_at <= ").push_bind(end.as_micros());
+        sql.push(" AND (deleted_at IS NULL OR deleted_at > ").push_bind(start.as_micros()).push(")");
+    }
     if let Some(before) = query.changed_before {
         sql.push(" AND updated_at <= ").push_bind(before.as_micros());
     }
@@ -63,7 +67,7 @@ pub(super) fn select(query: &InstanceQuery) -> QueryBuilder<Db> {
 
 fn push_states(sql: &mut QueryBuilder<Db>, query: &InstanceQuery) {
     let deleted_too = match query.states.as_slice() {
-        [] => query.changed_since.is_some() || query.changed_before.is_some(),
+        [] => query.changed_since.is_some() || query.changed_before.is_some() || query.lived.is_some(),
         states => states.contains(&StateName::Deleted),
     };
     if !deleted_too {

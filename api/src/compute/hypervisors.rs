@@ -172,7 +172,9 @@ async fn page(shared: &Shared, version: Microversion, query: &Pairs) -> Result<P
     }
     let mut hosts = match query.one(PATTERN)?.filter(|_| version >= BY_ID) {
         Some(_) if query.one("limit")?.is_some() || query.one("marker")?.is_some() => {
-            return Err(ApiError::BadRequest("Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.".into()));
+            return Err(ApiError::BadRequest(
+                "Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.".into(),
+            ));
         }
         Some(part) => named(shared, part).await?,
         None => numbered(shared.database.candidates().await?),
@@ -202,7 +204,9 @@ impl Servers {
     async fn read(shared: &Shared, version: Microversion, query: &Pairs) -> Result<Self, ApiError> {
         let asked = match query.one("with_servers")?.filter(|_| version >= BY_ID) {
             None => false,
-            Some(word) => boolean(word).ok_or_else(|| ApiError::invalid("with_servers", links::shown(word), "A boolean is expected."))?,
+            Some(word) => {
+                boolean(word).ok_or_else(|| ApiError::invalid("with_servers", links::shown(word), "A boolean is expected."))?
+            }
         };
         if asked { Self::all(shared).await } else { Ok(Self(None)) }
     }

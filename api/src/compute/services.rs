@@ -120,7 +120,9 @@ impl Change {
             }
             (true, _, Some(_)) => Some(Administrative::Enabled),
             (true, _, None) if body["forced_down"].is_null() => {
-                return Err(ApiError::BadRequest("No valid updates were requested. Fields 'status' or 'forced_down' should be specified.".into()));
+                return Err(ApiError::BadRequest(
+                    "No valid updates were requested. Fields 'status' or 'forced_down' should be specified.".into(),
+                ));
             }
             (true, _, None) => None,
             (false, "enable", _) => Some(Administrative::Enabled),

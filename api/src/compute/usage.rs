@@ -27,9 +27,11 @@ const PATH: &str = "/os-simple-tenant-usage";
 const PAGED: Microversion = Microversion(40);
 
 pub fn routes(shared: &Shared) -> Routes<Shared> {
-    Routes::new(shared, Service::Compute, "/v2.1")
-        .get("/os-simple-tenant-usage", Access::Admin, list)
-        .get("/os-simple-tenant-usage/{id}", Access::Reader, show)
+    Routes::new(shared, Service::Compute, "/v2.1").get("/os-simple-tenant-usage", Access::Admin, list).get(
+        "/os-simple-tenant-usage/{id}",
+        Access::Reader,
+        show,
+    )
 }
 
 async fn list(
@@ -138,9 +140,8 @@ impl Period {
         let now = shared.now();
         let time = |key: &str| match query.all(key).next().filter(|text| !text.is_empty()) {
             None => Ok(now),
-            Some(text) => {
-                Timestamp::parse_iso(text).ok_or_else(|| ApiError::invalid(key, links::shown(text), "Datetime is in invalid format"))
-            }
+            Some(text) => Timestamp::parse_iso(text)
+                .ok_or_else(|| ApiError::invalid(key, links::shown(text), "Datetime is in invalid format")),
         };
         let (start, end) = (time("start")?, time("end")?);
         match start < end {
@@ -151,7 +152,8 @@ impl Period {
 
     /// What these servers took.
     fn summary(&self, project: ProjectId, instances: &[&Instance], is_detailed: bool) -> Value {
-        let total = |of: &dyn Fn(&Instance) -> f64| instances.iter().map(|instance| self.hours(instance) * of(instance)).sum::<f64>();
+        let total =
+            |of: &dyn Fn(&Instance) -> f64| instances.iter().map(|instance| self.hours(instance) * of(instance)).sum::<f64>();
         let mut summary = json!({
             "tenant_id": project,
             "start": self.start.to_micros_naive(),

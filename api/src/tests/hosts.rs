@@ -29,7 +29,10 @@ async fn a_host_is_disabled_and_enabled_at_each_version() {
     let put = async |path: &str, body: Value, version: &str| cloud.put_at(&admin, path, &body, version).await;
 
     let disabled = put(&by_id, json!({"status": "disabled", "disabled_reason": "a fan"}), "2.53").await.body["service"].clone();
-    assert_eq!((&disabled["status"], &disabled["disabled_reason"], &disabled["state"]), (&json!("disabled"), &json!("a fan"), &json!("up")));
+    assert_eq!(
+        (&disabled["status"], &disabled["disabled_reason"], &disabled["state"]),
+        (&json!("disabled"), &json!("a fan"), &json!("up"))
+    );
     assert_eq!(cloud.get_at(&admin, SERVICES, "2.53").await.body["services"][0], disabled);
     assert_eq!(put(&by_id, json!({"status": "enabled"}), "2.53").await.body["service"]["disabled_reason"], Value::Null);
     assert_eq!(put(&by_id, json!({"forced_down": false}), "2.53").await.status, StatusCode::OK);
@@ -129,8 +132,12 @@ async fn usage_is_the_time_in_the_period() {
     let period = "start=2020-01-01T13:00:00&end=2020-01-01T14:30:00";
     let own = format!("{path}/{}", project.id);
     let usage = cloud.get(&reader, &format!("{own}?{period}")).await.body["tenant_usage"].clone();
-    assert_eq!((&usage["total_hours"], &usage["total_vcpus_usage"], &usage["total_memory_mb_usage"]), (&json!(3.0), &json!(6.0), &json!(192.0)));
-    let mut states: Vec<_> = usage["server_usages"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect();
+    assert_eq!(
+        (&usage["total_hours"], &usage["total_vcpus_usage"], &usage["total_memory_mb_usage"]),
+        (&json!(3.0), &json!(6.0), &json!(192.0))
+    );
+    let mut states: Vec<_> =
+        usage["server_usages"].as_array().unwrap().iter().map(|row| row["state"].as_str().unwrap()).collect();
     states.sort_unstable();
     assert_eq!(states, ["active", "terminated"]);
 

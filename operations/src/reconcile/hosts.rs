@@ -114,14 +114,7 @@ async fn take(control: &Control, host: &Host) -> cuttle_database::Result<Result<
 }
 
 /// `needed` are the host's cephx identities.
-fn compare(
-    control: &Control,
-    host: &Host,
-    before: &Rows,
-    rows: &Rows,
-    inventory: &Inventory,
-    needed: &[String],
-) -> Vec<Finding> {
+fn compare(control: &Control, host: &Host, before: &Rows, rows: &Rows, inventory: &Inventory, needed: &[String]) -> Vec<Finding> {
     let place = Some(host.name.as_str());
     let mut found = Vec::new();
     for guest in &inventory.guests {

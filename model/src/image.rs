@@ -9,7 +9,7 @@ use crate::ids::{ImageId, ProjectId};
 
 /// An image.
 ///
-/// Size and checksums are of what was uploaded, in the format that it had; what is in Ceph is the disk.
+/// Size and MD5 are of what was uploaded, in the format that it had; what is in Ceph is the disk, and so is the SHA-512.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     pub id: ImageId,
@@ -33,7 +33,7 @@ pub struct Image {
     pub virtual_size_bytes: Option<u64>,
     /// MD5 of what was uploaded, in hex.
     pub checksum: Option<String>,
-    /// SHA-512 of what was uploaded, in hex.
+    /// SHA-512 of the disk, in hex: of what was uploaded where that was raw.
     pub sha512: Option<String>,
     /// Lists leave it out where nobody asks for it.
     pub hidden: bool,

@@ -18,6 +18,7 @@ use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::operation::Subject;
 use cuttle_operations::ImportError;
 use futures::StreamExt;
+use sha2::Digest;
 use support::{Life, World};
 
 const MIB: usize = 1 << 20;
@@ -123,6 +124,8 @@ fn each_format_becomes_the_disk_that_it_holds() {
         assert_eq!((image.status, image.failure.as_ref()), (ImageStatus::Active, None), "{format}");
         assert_eq!((image.size_bytes, image.virtual_size_bytes), (Some(file.len() as u64), Some(disk.len() as u64)), "{format}");
         assert!(content(&life, &image) == disk, "{options:?}: the disk differs");
+        let sha512: String = sha2::Sha512::digest(&disk).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(image.sha512, Some(sha512), "{options:?}: it is the disk's");
         let pool = life.control.ceph().pool(&world.settings.images_pool);
         let upload = life.block_on(async { pool.info(upload_name(image.id).into()).await.unwrap() });
         assert!(upload.is_none(), "the upload of {options:?} is still there");

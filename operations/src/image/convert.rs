@@ -10,11 +10,14 @@ use bytes::Bytes;
 use cuttle_formats::{Disk, Format, Limits, OutsideError, Sink, Source, copy};
 use cuttle_model::fault::FaultKind;
 use cuttle_rbd_backend::{FreshImage, ImagePool, Metadata, ReadImage, WriteImage, WriterOptions};
+use futures::StreamExt;
+use sha2::Sha512;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::receive::round_up;
+use super::download::pieces;
+use super::receive::{Hash, round_up};
 use crate::ImportError;
 use crate::engine::{Context, StepError};
 
@@ -33,8 +36,14 @@ pub(super) struct Plan {
     pub(super) limit_bytes: u64,
 }
 
-/// Converts; answers the size of the disk.
-pub(super) async fn convert(context: &Context, plan: Plan) -> Result<u64, StepError> {
+/// The disk.
+pub(super) struct Converted {
+    pub(super) size_bytes: u64,
+    pub(super) sha512: String,
+}
+
+/// Converts; answers what has become of it.
+pub(super) async fn convert(context: &Context, plan: Plan) -> Result<Converted, StepError> {
     let _slot = context.or_cancelled(context.control.uploads().conversion()).await?;
     let (stop, (position, mut done)) = (CancellationToken::new(), watch::channel(0));
     // Whatever ends this wait ends the work.
@@ -45,7 +54,7 @@ pub(super) async fn convert(context: &Context, plan: Plan) -> Result<u64, StepEr
         runtime.block_on(async {
             tokio::select! {
                 () = stop.cancelled() => Err(StepError::Cancelled),
-                size = run(plan, &position) => size.map_err(WorkError::into_step),
+                converted = run(plan, &position) => converted.map_err(WorkError::into_step),
             }
         })
     });
@@ -57,7 +66,7 @@ pub(super) async fn convert(context: &Context, plan: Plan) -> Result<u64, StepEr
                 let far = *done.borrow_and_update();
                 super::import::note(context, far, None).await;
             }
-            Ok(Ok(Ok(size))) => return Ok(size),
+            Ok(Ok(Ok(converted))) => return Ok(converted),
             Ok(Ok(Err(error))) => {
                 if let StepError::Failed(fault) = &error {
                     let failure = ImportError::BadFile(fault.message.clone());
@@ -72,7 +81,7 @@ pub(super) async fn convert(context: &Context, plan: Plan) -> Result<u64, StepEr
     }
 }
 
-async fn run(plan: Plan, position: &watch::Sender<u64>) -> Result<u64, WorkError> {
+async fn run(plan: Plan, position: &watch::Sender<u64>) -> Result<Converted, WorkError> {
     let Plan { pool, upload, upload_bytes, format, image, metadata, limit_bytes } = plan;
     let reader = pool.open_reader(upload.into(), None).await?.ok_or(WorkError::NoUpload)?;
     let source = Upload { reader, size_bytes: upload_bytes };
@@ -81,7 +90,7 @@ async fn run(plan: Plan, position: &watch::Sender<u64>) -> Result<u64, WorkError
     pool.create_image(&image, size, &metadata).await?;
     // An earlier attempt may have written to it: the same bytes to the same places.
     let options = WriterOptions { fresh: FreshImage::Yes, ..WriterOptions::default() };
-    let target = Target(pool.open_writer(image.into(), options).await?);
+    let target = Target(pool.open_writer(image.as_str().into(), options).await?);
     let copied = copy(&source, &mut disk, &target, |far| {
         position.send_replace(far);
     })
@@ -89,7 +98,18 @@ async fn run(plan: Plan, position: &watch::Sender<u64>) -> Result<u64, WorkError
     let finished = target.0.finish().await;
     copied?;
     finished?;
-    Ok(size)
+    Ok(Converted { size_bytes: size, sha512: sha512_of(pool.as_ref(), image, size).await? })
+}
+
+/// Read back in order, because a copy writes in none: what a download will send, as it is in Ceph.
+async fn sha512_of(pool: &dyn ImagePool, image: String, size_bytes: u64) -> Result<String, WorkError> {
+    let reader = pool.open_reader(image.into(), None).await?.ok_or(WorkError::NoImage)?;
+    let hash = Hash::start::<Sha512>();
+    let mut data = std::pin::pin!(pieces(reader.into(), 0, size_bytes));
+    while let Some(piece) = data.next().await {
+        hash.add(&piece?).await;
+    }
+    hash.finish().await.map_err(WorkError::Hash)
 }
 
 /// The upload, as far as it goes.
@@ -122,6 +142,10 @@ impl Sink for Target {
 enum WorkError {
     #[error("the upload is gone")]
     NoUpload,
+    #[error("the image that was just written is gone")]
+    NoImage,
+    #[error(transparent)]
+    Hash(ImportError),
     #[error(transparent)]
     File(#[from] cuttle_formats::Error),
     #[error(transparent)]

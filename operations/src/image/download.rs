@@ -41,13 +41,20 @@ impl Data {
 
     /// The bytes from `start` up to `end`, which is not among them. Memory is bounded, however slowly they are taken.
     pub fn stream(self, start: u64, end: u64) -> impl Stream<Item = Result<Bytes, Error>> + Send + 'static {
-        let end = end.min(self.size_bytes);
-        let reader = self.reader;
-        let offsets = std::iter::successors(Some(start), |at| Some((at / PIECE_BYTES + 1) * PIECE_BYTES));
-        let reads = offsets.take_while(move |at| *at < end).map(move |at| {
-            let (reader, length) = (Arc::clone(&reader), (PIECE_BYTES - at % PIECE_BYTES).min(end - at));
-            async move { reader.read_at(at, usize::try_from(length).unwrap_or(0)).await }
-        });
-        stream::iter(reads).buffered(READS)
+        pieces(self.reader, start, end.min(self.size_bytes))
     }
+}
+
+/// The bytes from `start` up to `end`, in order.
+pub(super) fn pieces(
+    reader: Arc<dyn ReadImage>,
+    start: u64,
+    end: u64,
+) -> impl Stream<Item = Result<Bytes, Error>> + Send + 'static {
+    let offsets = std::iter::successors(Some(start), |at| Some((at / PIECE_BYTES + 1) * PIECE_BYTES));
+    let reads = offsets.take_while(move |at| *at < end).map(move |at| {
+        let (reader, length) = (Arc::clone(&reader), (PIECE_BYTES - at % PIECE_BYTES).min(end - at));
+        async move { reader.read_at(at, usize::try_from(length).unwrap_or(0)).await }
+    });
+    stream::iter(reads).buffered(READS)
 }

@@ -211,7 +211,12 @@ async fn convert_upload(context: &Context, state: &mut Import) -> Result<(), Ste
         metadata: state.metadata(context),
         limit_bytes: control.settings().image_limit_bytes(),
     };
-    state.virtual_bytes = Some(convert::convert(context, plan).await?);
+    let converted = convert::convert(context, plan).await?;
+    state.virtual_bytes = Some(converted.size_bytes);
+    // Clients hold what they download against this one, and what they have uploaded against the MD5.
+    if let Some(received) = &mut state.received {
+        received.sha512 = converted.sha512;
+    }
     Ok(())
 }
 

@@ -130,13 +130,13 @@ impl Ends {
 }
 
 /// A hash on a thread of its own, which the stream waits for only when it is far behind.
-struct Hash {
+pub(super) struct Hash {
     chunks: mpsc::Sender<Bytes>,
     digest: JoinHandle<String>,
 }
 
 impl Hash {
-    fn start<D: Digest + Send + 'static>() -> Self {
+    pub(super) fn start<D: Digest + Send + 'static>() -> Self {
         let (chunks, mut receiver) = mpsc::channel::<Bytes>(BEHIND);
         let digest = tokio::task::spawn_blocking(move || {
             let mut hash = D::new();
@@ -148,12 +148,12 @@ impl Hash {
         Self { chunks, digest }
     }
 
-    async fn add(&self, chunk: &Bytes) {
+    pub(super) async fn add(&self, chunk: &Bytes) {
         // Fails only if the thread has panicked, which `finish` tells.
         let _ = self.chunks.send(chunk.clone()).await;
     }
 
-    async fn finish(self) -> Result<String, ImportError> {
+    pub(super) async fn finish(self) -> Result<String, ImportError> {
         drop(self.chunks);
         self.digest.await.map_err(|error| ImportError::Storage(format!("a checksum could not be computed: {error}")))
     }

@@ -81,9 +81,7 @@ async fn bad_fields_are_named_and_leave_nothing() {
         ("metadata", json!({"k": "v".repeat(256)})),
         ("metadata", json!([])),
         ("key_name", json!("absent")),
-        ("user_data", json!("aGVsbG8=")),
         ("user_data", json!("%%%")),
-        ("config_drive", json!(true)),
         ("config_drive", json!("perhaps")),
         ("security_groups", json!([{"name": "default"}])),
         ("personality", json!([{"path": "/a", "contents": "Yg=="}])),
@@ -92,8 +90,7 @@ async fn bad_fields_are_named_and_leave_nothing() {
             "block_device_mapping_v2",
             json!([{"boot_index": 0, "source_type": "volume", "destination_type": "volume", "uuid": NO_SUCH_ID}]),
         ),
-        ("adminPass", json!("hunter2")),
-        ("tags", json!(["t"])),
+        ("tags", json!(["a,b"])),
         ("hostname", json!("not a host name")),
         ("unheard_of", json!(1)),
     ] {
@@ -191,7 +188,7 @@ async fn actions_that_do_not_fit() {
     let server = cloud.create_server("api-actions").await;
     for action in [
         json!({}),
-        json!({"reboot": {"type": "SOFT"}}),
+        json!({"reboot": {"type": "GENTLE"}}),
         json!({"os-start": null, "os-stop": null}),
         json!({"os-getConsoleOutput": {"length": "x"}}),
     ] {

@@ -120,11 +120,12 @@ async fn without_a_certificate_nothing_but_joining_is_answered() {
     let ghost = Ghost::new(&lab, "nobody", "x");
     let said = ghost.run();
     assert!(said.contains("has not joined") && said.contains("cuttle host add nobody"), "{said}");
+    // Without bodies: a refusal need not wait for one, and curl takes it ill if it could not send its own.
     for path in ["hello", "beat", "reports", "guests", "certificate", "commands"] {
         let method = if path == "commands" { "GET" } else { "POST" };
         assert_eq!(curl(&lab, &["-k", "-X", method], path), 403, "{path}");
     }
-    assert_eq!(curl(&lab, &["-k", "-X", "POST"], "join"), 400);
+    assert_eq!(curl(&lab, &["-k", "-d", "{}"], "join"), 400);
     // A certificate of another authority does not even get through TLS.
     let forge = "cd /run && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=host1 \
         -keyout forged.key -out forged.pem 2>/dev/null";
@@ -184,7 +185,7 @@ fn curl(lab: &Lab, arguments: &[&str], path: &str) -> u16 {
         "-H",
         "content-type: application/json",
     ];
-    let output = lab.try_run(&[&all, arguments, &["-d", "{}", &url]].concat());
+    let output = lab.try_run(&[&all, arguments, &[&url]].concat());
     // Shown if the test fails.
     eprintln!("{path}: {} {}", output.status, String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)

@@ -127,7 +127,11 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
         let choice = choose(control, &request.flavor, all_bytes, &tried).await?;
         let instance = Instance { config_drive, ..new_instance(control, who, &request) };
         let Some((host, placement)) = choice.as_ref().ok().and_then(|host| Some((host, placement(&instance, host)?))) else {
-            let reason = choice.err().unwrap_or_else(|| "No valid host was found.".to_owned());
+            let mut reason = choice.err().unwrap_or_else(|| "No valid host was found.".to_owned());
+            // Where others took the room of every host that was tried, the refusal says what those lack, not that they were tried.
+            if !tried.is_empty() {
+                reason = choose(control, &request.flavor, all_bytes, &[]).await?.err().unwrap_or(reason);
+            }
             return refuse(control, instance, request.quota, reason).await;
         };
         let instance = Instance { host_id: Some(host.id), ..instance };

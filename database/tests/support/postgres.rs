@@ -108,9 +108,12 @@ async fn a_lost_connection_is_heard_of_and_events_come_again() {
     assert_eq!(rows::heard(&mut events).await, Event::Resync);
     lab.execute("NOTIFY cuttle, 'ended:8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b'").await;
     assert_eq!(rows::heard(&mut events).await, Event::Ended("8c1f0d0e-29e9-4c7b-9f39-0d8f9c1d2a3b".parse().unwrap()));
-    // The pool's connections were lost as well; after a moment they are tried before they are used.
-    tokio::time::sleep(Duration::from_millis(2100)).await;
-    lab.database.list_hosts().await.unwrap();
+    // The pool's connections were lost as well; each is found out by its first use, and replaced.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    while let Err(error) = lab.database.list_hosts().await {
+        assert!(tokio::time::Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

@@ -150,6 +150,7 @@ impl Contents<'_> {
         let mut data = json!({
             "ami-id": instance.image_id.map_or_else(String::new, |id| short("ami", id.to_string())),
             "ami-launch-index": instance.launch_index,
+            // The word that Nova has there: guests look for the key, not for what it says.
             "ami-manifest-path": "FIXME",
             "block-device-mapping": self.block_devices(),
             "hostname": instance.hostname,

@@ -91,14 +91,13 @@ async fn the_next_start_works_beside_a_running_guest_and_what_was_wrong_is_told(
     told(&bench);
 
     virsh(&["secret-undefine", &ours.uuid.to_string()]).unwrap();
-    let event = bench.event(|event| matches!(event, Event::SecretRemoved(_))).await;
-    assert_eq!(event, Event::SecretRemoved(ours.uuid));
+    bench.event(|event| *event == Event::SecretRemoved(ours.uuid)).await;
     start_and_end(&mut bench).await;
     is_told(&bench, "was not there");
 
     set_value(ours.uuid, "d3Jvbmc=");
-    let event = bench.event(|event| matches!(event, Event::SecretChanged(_))).await;
-    assert_eq!(event, Event::SecretChanged(ours.uuid), "values of our own are not told of");
+    // Where another agent uses the same libvirtd, it heals its own secret meanwhile.
+    bench.event(|event| *event == Event::SecretChanged(ours.uuid)).await;
     hold_secret::after_change(bench.guests.context(), ours.uuid, true).await;
     is_told(&bench, "another value");
 

@@ -55,7 +55,7 @@ pub fn run_all(world: fn() -> World, scenarios: Vec<Scenario>, threads: usize) -
                     let Some(chain) = queue.lock().unwrap().next() else { return };
                     for scenario in chain {
                         kinds.lock().unwrap().insert(scenario.entry.kind);
-                        let done = catch_unwind(AssertUnwindSafe(|| run(world, &scenario)));
+                        let done = run_in(world, &scenario);
                         let mut count = count.lock().unwrap();
                         match done {
                             Ok(Reached::No) if scenario.next_cut => break,
@@ -87,13 +87,20 @@ fn follows(one: &Scenario, other: &Scenario) -> bool {
     one.next_cut && place(one) == place(other)
 }
 
-fn run(world: fn() -> World, scenario: &Scenario) -> Reached {
-    let world = world();
+/// Runs a scenario in a new world, and takes the world away whatever it came to.
+fn run_in(world: fn() -> World, scenario: &Scenario) -> std::thread::Result<Reached> {
+    let world = catch_unwind(world)?;
+    let reached = catch_unwind(AssertUnwindSafe(|| run(&world, scenario)));
+    catch_unwind(AssertUnwindSafe(|| world.clean_up()))?;
+    reached
+}
+
+fn run(world: &World, scenario: &Scenario) -> Reached {
     let kind = scenario.entry.kind;
     let mut lives = scenario.lives.iter();
     let first = lives.next().cloned().unwrap_or_default();
-    let mut life = Life::begin(&world, kind, first);
-    let subject = (scenario.entry.begin)(&world, &life);
+    let mut life = Life::begin(world, kind, first);
+    let subject = (scenario.entry.begin)(world, &life);
     let mut reached = Reached::Yes;
     let ended = loop {
         match life.settled(subject, kind) {
@@ -105,26 +112,25 @@ fn run(world: fn() -> World, scenario: &Scenario) -> Reached {
                 break ended;
             }
             None => {
-                life.kill(&world);
-                life = Life::begin(&world, kind, lives.next().cloned().unwrap_or_default());
+                life.kill(world);
+                life = Life::begin(world, kind, lives.next().cloned().unwrap_or_default());
             }
         }
     };
     if reached == Reached::Yes {
         let reason = ended.fault.as_ref().map(|fault| fault.message.as_str()).unwrap_or_default();
         assert!(scenario.ends.contains(&ended.status), "ended as {:?}: {reason}", ended.status);
-        invariants::check(&world, &mut life);
+        invariants::check(world, &mut life);
         // And whatever it came to, it can be deleted, and then nothing is left.
         if let Subject::Instance(id) = subject
             && life.instance(id).state.name() != StateName::Deleted
         {
-            life.ask(&world, id, Request::Delete);
+            life.ask(world, id, Request::Delete);
             life.settled(subject, OperationKind::DeleteInstance);
         }
-        invariants::check_empty(&world, &mut life);
+        invariants::check_empty(world, &mut life);
     }
     life.stop();
-    world.clean_up();
     reached
 }
 

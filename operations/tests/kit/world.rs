@@ -25,6 +25,7 @@ pub struct World {
     /// How the invariants are looked at: a client that is nobody's.
     pub storage: Arc<dyn Storage>,
     pub hypervisor: Arc<dyn Hypervisor>,
+    state: StateDir,
     pub agent: Agent,
     pub clock: KitClock,
     pub settings: Settings,
@@ -106,7 +107,7 @@ impl World {
         let state = StateDir::open(&folder.path().join("agent")).unwrap();
         let agent = {
             let _inside = machine.enter();
-            Agent::start(Arc::clone(&hypervisor), events, state, Arc::new(clock.clone()) as Arc<dyn Clock>)
+            Agent::start(Arc::clone(&hypervisor), events, state.clone(), Arc::new(clock.clone()) as Arc<dyn Clock>)
         };
         let who = Requester {
             project_id: ProjectId::from_uuid(RandomIds.uuid()),
@@ -114,16 +115,23 @@ impl World {
             request_id: RequestId::new(&RandomIds),
         };
         let host = format!("kit-{}-{number}", std::process::id());
-        Self { folder, cluster, storage, hypervisor, agent, clock, settings, who, host, patience, machine }
+        Self { folder, cluster, storage, hypervisor, state, agent, clock, settings, who, host, patience, machine }
     }
 
     pub fn database_url(&self) -> String {
         format!("sqlite:{}", self.folder.path().join("cuttle.db").display())
     }
 
-    /// Takes away what a scenario leaves where there is no world of its own.
+    /// Takes away what a scenario leaves where there is no world of its own, also one that failed or that ended with
+    /// its guest running.
     pub fn clean_up(self) {
         self.machine.block_on(async {
+            // The agent wrote a promise about each guest that it was told of.
+            for promise in std::fs::read_dir(self.state.epochs()).unwrap() {
+                if let Ok(instance) = promise.unwrap().file_name().to_string_lossy().parse() {
+                    self.hypervisor.destroy(instance).await.unwrap();
+                }
+            }
             let user = format!("client.cuttle.{}.1", self.host);
             let _ = self.storage.remove_client(&user).await;
             empty(self.storage.as_ref(), &self.settings).await;

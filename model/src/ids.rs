@@ -105,6 +105,10 @@ ids! {
     ImageId("image", hyphenated);
     /// A compute host.
     HostId("host", hyphenated);
+    /// A host aggregate.
+    AggregateId("aggregate", hyphenated);
+    /// A server group.
+    ServerGroupId("server group", hyphenated);
     /// One run of an operation.
     OperationId("operation", hyphenated);
     /// One command to one host's agent.

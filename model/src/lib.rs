@@ -5,6 +5,7 @@
 //!
 //! Read [`instance`] first, then [`machine`], which says for each state and request what happens.
 
+pub mod aggregate;
 pub mod capacity;
 pub mod client;
 pub mod clock;
@@ -21,5 +22,7 @@ pub mod instance;
 pub mod keypair;
 pub mod machine;
 pub mod operation;
+pub mod placement;
 pub mod quota;
+pub mod server_group;
 pub mod wire;

@@ -101,6 +101,8 @@ pub struct Settings {
     pub key_check_seconds: u64,
     /// How many operations one control node works on at once.
     pub concurrent_operations: usize,
+    /// How hosts are chosen.
+    pub scheduler: cuttle_scheduler::Settings,
 }
 
 impl Default for Settings {
@@ -125,6 +127,7 @@ impl Default for Settings {
             max_image_gib: 1024,
             key_check_seconds: 60,
             concurrent_operations: 64,
+            scheduler: cuttle_scheduler::Settings::default(),
         }
     }
 }

@@ -7,25 +7,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use cuttle_database::{Insertion, NewInstance, Placement, QuotaScope};
-use cuttle_model::capacity::Claim;
+use cuttle_database::{Insertion, NewInstance, QuotaScope};
 use cuttle_model::disk::Disk;
 use cuttle_model::disk_limits::DiskLimits;
 use cuttle_model::fault::{Fault, FaultKind};
 use cuttle_model::flavor::Flavor;
-use cuttle_model::host::Host;
 use cuttle_model::ids::{Epoch, HostId, ImageId, InstanceId, ProjectId};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, Task};
 use cuttle_model::keypair::Keypair;
 use cuttle_model::operation::{Operation, OperationKind, Subject};
-use cuttle_scheduler::{HostView, World};
 use serde::{Deserialize, Serialize};
 
 use crate::config_drive::{self, GuestInputs};
 use crate::disks::{self, DiskOwner};
 use crate::engine::{ClaimEnd, Context, Outcome, Step, StepError, Steps, step};
 use crate::guest::{self, GuestRun};
+use crate::placement::{self, Ask};
 use crate::{Control, RequestError, Requester};
 
 /// What to create. The flavor and the image were found to be the requester's to use.
@@ -124,21 +122,31 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
     let all_bytes = request.flavor.extra_disks().iter().fold(disk_bytes, |sum, (_, bytes)| sum.saturating_add(*bytes));
     let mut tried = Vec::new();
     loop {
-        let choice = choose(control, &request.flavor, all_bytes, &tried).await?;
         let instance = Instance { config_drive, ..new_instance(control, who, &request) };
-        let Some((host, placement)) = choice.as_ref().ok().and_then(|host| Some((host, placement(&instance, host)?))) else {
-            let mut reason = choice.err().unwrap_or_else(|| "No valid host was found.".to_owned());
-            // Where others took the room of every host that was tried, the refusal says what those lack, not that they were tried.
-            if !tried.is_empty() {
-                reason = choose(control, &request.flavor, all_bytes, &[]).await?.err().unwrap_or(reason);
-            }
-            return refuse(control, instance, request.quota, reason).await;
+        let ask = Ask {
+            disk_bytes: all_bytes,
+            image_properties: &request.image.properties,
+            excluded: &tried,
+            ..Ask::for_instance(&instance, &request.flavor)
         };
-        let instance = Instance { host_id: Some(host.id), ..instance };
-        let operation = new_operation(control, who, &instance, request.image.id, disk_bytes, host.id);
+        let placed = match placement::choose(control, &ask).await? {
+            Ok(placed) => placed,
+            Err(mut refusal) => {
+                // Where others took the room of every host that was tried, the refusal says what those lack, not that they were tried.
+                if !tried.is_empty()
+                    && let Err(new) = placement::choose(control, &Ask { excluded: &[], ..ask }).await?
+                {
+                    refusal = new;
+                }
+                return refuse(control, instance, request.quota, refusal.text).await;
+            }
+        };
+        let host_id = placed.host_id;
+        let instance = Instance { host_id: Some(host_id), ..instance };
+        let operation = new_operation(control, who, &instance, request.image.id, disk_bytes, host_id);
         let new = NewInstance {
             instance,
-            placement: Some(placement),
+            placement: Some(placed.placement),
             operation: Some(operation),
             quota: request.quota.clone(),
             user_data: request.guest.user_data.clone(),
@@ -154,38 +162,10 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
                 return Ok(new.instance);
             }
             // Another request took the room between our look and our claim.
-            Insertion::HostFull => tried.push(host.id),
+            Insertion::HostFull => tried.push(host_id),
             Insertion::OverQuota(over) => return Err(RequestError::OverQuota(over)),
         }
     }
-}
-
-/// The best host, or why there is none.
-async fn choose(
-    control: &Control,
-    flavor: &Flavor,
-    disk_bytes: u64,
-    excluded: &[HostId],
-) -> Result<Result<Host, String>, RequestError> {
-    let pool = control.pool_account();
-    // Hosts share the pool, so none of them could take it: that is the reason, and not what each filter says.
-    if let Some(full) = pool.and_then(|pool| pool.full) {
-        let name = &control.settings().vms_pool;
-        return Ok(Err(format!("No valid host was found: pool {name} is full: {}.", full.reason())));
-    }
-    let candidates = control.database().candidates().await?;
-    let hosts: Vec<HostView<'_>> =
-        candidates.iter().map(|candidate| HostView { host: &candidate.host, usage: candidate.usage }).collect();
-    let world = World { hosts: &hosts, now: control.now(), down_after: control.settings().host_down_after(), pool };
-    let choice = cuttle_scheduler::choose(&world, &cuttle_scheduler::Request { flavor, disk_bytes, excluded });
-    let best = choice.ranked.first().and_then(|best| candidates.iter().find(|candidate| candidate.host.id == best.host_id));
-    Ok(best.map(|candidate| candidate.host.clone()).ok_or_else(|| choice.refusal()))
-}
-
-fn placement(instance: &Instance, host: &Host) -> Option<Placement> {
-    let resources = host.resources.as_ref()?;
-    let claim = Claim::of(instance.id, host.id, &instance.flavor);
-    Some(Placement { claim, vcpu_limit: resources.vcpu_limit(), ram_limit_mib: resources.ram_limit_mib() })
 }
 
 /// Keeps an instance for which there is no host, so that its owner sees why.

@@ -21,6 +21,7 @@ pub mod host_keys;
 pub mod hosts;
 pub mod image;
 pub mod join;
+pub mod placement;
 pub mod power;
 pub mod reconcile;
 

@@ -1,199 +1,363 @@
-//! The choice: every filter in order, then the sum of the normalized weights.
+//! The choice: every filter in order, then the sum of the weights.
 
 use std::time::Duration;
 
-use cuttle_model::capacity::{PoolAccount, Usage};
+use cuttle_model::capacity::PoolAccount;
 use cuttle_model::clock::Timestamp;
-use cuttle_model::flavor::Flavor;
-use cuttle_model::host::{Host, HostName};
+use cuttle_model::host::HostName;
 use cuttle_model::ids::HostId;
+use cuttle_model::placement::{NearMiss, Part, Reasons, Shortfall, Weighed};
 
-use crate::filters::{Filter, Verdict};
-use crate::weighers::Weigher;
+use crate::filters::{self, Check, Filter, Sweep};
+use crate::request::Request;
+use crate::settings::{Driver, Settings};
+use crate::snapshot::Snapshot;
+use crate::weighers::{self, Measure, Range, Weigher};
 
-/// A host and what is claimed of it.
-#[derive(Debug, Clone, Copy)]
-pub struct HostView<'a> {
-    pub host: &'a Host,
-    pub usage: Usage,
-}
+/// How many of the best hosts are shown with their weights.
+const SHOWN: usize = 5;
 
 /// What is known of the cloud at the time of the choice.
 #[derive(Debug, Clone, Copy)]
 pub struct World<'a> {
-    pub hosts: &'a [HostView<'a>],
+    pub snapshot: &'a Snapshot,
     pub now: Timestamp,
     /// A host that was not heard of for so long takes no instance.
     pub down_after: Duration,
-    /// The pool that the disk will be in; `None` where it could not be asked.
+    /// The pool that disks will be in; `None` where it could not be asked.
     pub pool: Option<PoolAccount>,
+    pub settings: &'a Settings,
 }
 
-/// What is to be placed.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    pub flavor: &'a Flavor,
-    /// Bytes that the instance's disks may grow to.
-    pub disk_bytes: u64,
-    /// Hosts that were tried before.
-    pub excluded: &'a [HostId],
-}
-
-/// The result of a choice, with its reasons.
+/// The host that was chosen, if there is one, and why.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// Hosts that can take the instance, the best first.
-    pub ranked: Vec<Ranked>,
-    /// What each filter removed, in the order in which the filters ran. One that removed nothing is
-    /// there too.
-    pub removed: Vec<Removed>,
+    pub chosen: Option<Chosen>,
+    pub reasons: Reasons,
 }
 
-/// A host that can take the instance.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ranked {
+/// A chosen host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
     pub host_id: HostId,
     pub name: HostName,
-    /// The sum of the weights.
-    pub weight: f64,
-    /// Each weigher's part.
-    pub parts: Vec<(&'static str, f64)>,
 }
 
-/// What a filter removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
-    pub filter: &'static str,
-    pub count: usize,
-    /// The least that a removed host lacks.
-    pub nearest_miss: Option<Shortfall>,
-}
-
-/// How much is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Shortfall {
-    pub amount: u64,
-    pub unit: &'static str,
+/// Memory that decisions use one after the other.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    /// For each host: 0 while it is there, else which filter removed it.
+    marks: Vec<u8>,
+    /// The hosts that are left.
+    rows: Vec<u32>,
+    /// A weigher's measures of these.
+    raw: Vec<f64>,
+    /// And their weights so far.
+    scores: Vec<f64>,
 }
 
 /// Filters, then ranks. Hosts of equal weight keep the order of their names, so that the same
 /// question has the same answer.
-pub fn choose(world: &World<'_>, request: &Request<'_>) -> Choice {
-    let mut left: Vec<&HostView<'_>> = world.hosts.iter().collect();
-    let mut removed = Vec::new();
-    for filter in Filter::ALL {
-        let before = left.len();
-        let mut nearest_miss: Option<Shortfall> = None;
-        left.retain(|host| match filter.check(host, request, world) {
-            Verdict::Pass => true,
-            Verdict::Fail { shortfall } => {
-                nearest_miss = match (nearest_miss, shortfall) {
-                    (Some(known), Some(new)) => Some(known.min(new)),
-                    (known, new) => known.or(new),
-                };
-                false
-            }
-        });
-        removed.push(Removed { filter: filter.name(), count: before - left.len(), nearest_miss });
+pub fn choose(world: &World<'_>, request: &Request<'_>, scratch: &mut Scratch) -> Choice {
+    let hosts = world.snapshot.len();
+    scratch.marks.clear();
+    scratch.marks.resize(hosts, 0);
+    let mut removed = Vec::with_capacity(Filter::ALL.len());
+    for (mark, filter) in (1..).zip(Filter::ALL) {
+        if filter.is_on(world.settings, request.target) {
+            let sweep = Sweep { filter, marks: &mut scratch.marks, mark };
+            removed.push(filters::prepare(filter, world, request, sweep));
+        }
     }
-    Choice { ranked: rank(&left), removed }
+    scratch.rows.clear();
+    scratch.rows.extend((0u32..).zip(&scratch.marks).filter(|(_, mark)| **mark == 0).map(|(row, _)| row));
+    let (taken, top) = match world.settings.driver {
+        _ if scratch.rows.is_empty() => (None, Vec::new()),
+        Driver::Chance => by_chance(world, request, scratch),
+        Driver::Filter | Driver::Caching => by_weight(world, request, scratch),
+    };
+    let nearest = if taken.is_none() { nearest(world, request) } else { Vec::new() };
+    let chosen = taken.map(|row| Chosen { host_id: world.snapshot.ids[row], name: world.snapshot.names[row].clone() });
+    let left = count(scratch.rows.len());
+    let name = chosen.as_ref().map(|chosen| chosen.name.clone());
+    Choice { chosen, reasons: Reasons { hosts: count(hosts), filters: removed, left, top, nearest, chosen: name } }
 }
 
-fn rank(hosts: &[&HostView<'_>]) -> Vec<Ranked> {
-    let mut ranked: Vec<Ranked> = hosts
+fn count(hosts: usize) -> u32 {
+    u32::try_from(hosts).unwrap_or(u32::MAX)
+}
+
+fn by_chance(world: &World<'_>, request: &Request<'_>, scratch: &Scratch) -> (Option<usize>, Vec<Weighed>) {
+    let row = scratch.rows[pick(request.seed, scratch.rows.len())] as usize;
+    let weighed = Weighed { host: world.snapshot.names[row].clone(), weight: 0.0, parts: Vec::new() };
+    (Some(row), vec![weighed])
+}
+
+fn by_weight(world: &World<'_>, request: &Request<'_>, scratch: &mut Scratch) -> (Option<usize>, Vec<Weighed>) {
+    scratch.scores.clear();
+    scratch.scores.resize(scratch.rows.len(), 0.0);
+    let mut scales = [None; Weigher::ALL.len()];
+    for (scale, weigher) in scales.iter_mut().zip(Weigher::ALL) {
+        let multiplier = world.settings.multiplier(weigher);
+        if multiplier != 0.0 {
+            let add = Add { rows: &scratch.rows, raw: &mut scratch.raw, scores: &mut scratch.scores, multiplier };
+            *scale = weighers::prepare(weigher, world, request, add);
+        }
+    }
+    let subset = world.settings.host_subset_size.clamp(1, scratch.rows.len());
+    let best = best(&scratch.scores, subset.max(SHOWN));
+    let rows: Vec<u32> = best.iter().map(|place| scratch.rows[*place]).collect();
+    let mut top: Vec<Weighed> = best
         .iter()
-        .map(|view| Ranked { host_id: view.host.id, name: view.host.name.clone(), weight: 0.0, parts: Vec::new() })
+        .zip(&rows)
+        .take(SHOWN)
+        .map(|(place, row)| Weighed {
+            host: world.snapshot.names[*row as usize].clone(),
+            weight: scratch.scores[*place],
+            parts: Vec::with_capacity(Weigher::ALL.len()),
+        })
         .collect();
-    for weigher in Weigher::ALL {
-        let raw: Vec<f64> = hosts.iter().map(|host| weigher.raw(host)).collect();
-        for (host, part) in ranked.iter_mut().zip(normalized(&raw)) {
-            host.weight += part;
-            host.parts.push((weigher.name(), part));
+    for (scale, weigher) in scales.into_iter().zip(Weigher::ALL) {
+        if let Some(scale) = scale {
+            weighers::prepare(weigher, world, request, Explain { weigher, scale, rows: &rows, top: &mut top });
         }
     }
-    ranked.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.name.cmp(&b.name)));
-    ranked
+    (Some(rows[pick(request.seed, subset)] as usize), top)
 }
 
-/// From 0 for the least to 1 for the greatest; all 0 where they are equal, so that a weigher that
-/// cannot tell hosts apart has no say.
-fn normalized(raw: &[f64]) -> Vec<f64> {
-    let least = raw.iter().copied().fold(f64::INFINITY, f64::min);
-    let span = raw.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least;
-    raw.iter().map(|value| if span > 0.0 { (value - least) / span } else { 0.0 }).collect()
+/// Chance that is the same for the same request.
+fn pick(seed: u64, of: usize) -> usize {
+    // The finalizer of SplitMix64, so that seeds which are near each other spread.
+    let mut mixed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((mixed ^ (mixed >> 31)) % of.max(1) as u64) as usize
 }
 
-impl Choice {
-    /// Why no host is left, in one sentence for the user.
-    pub fn refusal(&self) -> String {
-        if self.removed.iter().all(|removed| removed.count == 0) {
-            return "No valid host was found. No compute host has joined yet.".to_owned();
+/// The places of the greatest scores, the greatest first; of equals the first.
+fn best(scores: &[f64], most: usize) -> Vec<usize> {
+    let mut best: Vec<usize> = Vec::with_capacity(most + 1);
+    let mut least = f64::NEG_INFINITY;
+    for (place, score) in scores.iter().enumerate() {
+        if best.len() == most && *score <= least {
+            continue;
         }
-        let reasons: Vec<String> = self.removed.iter().filter(|removed| removed.count > 0).map(Removed::reason).collect();
-        format!("No valid host was found. {}.", reasons.join("; "))
+        let at = best.partition_point(|other| scores[*other] >= *score);
+        best.insert(at, place);
+        best.truncate(most);
+        least = best.last().map_or(f64::NEG_INFINITY, |last| scores[*last]);
+    }
+    best
+}
+
+/// How a weigher's measures become weights: minus the first, times the second.
+type Scale = (f64, f64);
+
+/// Adds a weigher's weights to the scores.
+struct Add<'a> {
+    rows: &'a [u32],
+    raw: &'a mut Vec<f64>,
+    scores: &'a mut [f64],
+    multiplier: f64,
+}
+
+impl weighers::Visit for Add<'_> {
+    type Output = Option<Scale>;
+
+    fn visit<M: Measure>(self, measure: Option<M>) -> Option<Scale> {
+        let measure = measure?;
+        let (least, span) = match M::RANGE {
+            Range::Unit => (0.0, 1.0),
+            Range::Found => {
+                self.raw.clear();
+                let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
+                self.raw.extend(self.rows.iter().map(|row| {
+                    let raw = measure.raw(*row as usize);
+                    least = if raw < least { raw } else { least };
+                    greatest = if raw > greatest { raw } else { greatest };
+                    raw
+                }));
+                (least, greatest - least)
+            }
+        };
+        let factor = if span > 0.0 { self.multiplier / span } else { 0.0 };
+        match M::RANGE {
+            _ if factor == 0.0 => {}
+            Range::Unit => {
+                self.scores.iter_mut().zip(self.rows).for_each(|(score, row)| *score += measure.raw(*row as usize) * factor);
+            }
+            Range::Found => self.scores.iter_mut().zip(&*self.raw).for_each(|(score, raw)| *score += (raw - least) * factor),
+        }
+        Some((least, factor))
     }
 }
 
-impl Removed {
-    fn reason(&self) -> String {
-        let hosts = if self.count == 1 { "host" } else { "hosts" };
-        let missing = self.nearest_miss.map(|miss| format!(" (nearest miss: {} {} short)", miss.amount, miss.unit));
-        format!("{} removed {} {hosts}{}", self.filter, self.count, missing.unwrap_or_default())
+/// Says of the best hosts what a weigher gave them.
+struct Explain<'a> {
+    weigher: Weigher,
+    scale: Scale,
+    rows: &'a [u32],
+    top: &'a mut [Weighed],
+}
+
+impl weighers::Visit for Explain<'_> {
+    type Output = ();
+
+    fn visit<M: Measure>(self, measure: Option<M>) {
+        let Some(measure) = measure else { return };
+        let (least, factor) = self.scale;
+        for (weighed, row) in self.top.iter_mut().zip(self.rows) {
+            let raw = measure.raw(*row as usize);
+            weighed.parts.push(Part { weigher: self.weigher.name().into(), raw, weight: (raw - least) * factor });
+        }
+    }
+}
+
+/// Of the hosts that fail one filter only: how many for each filter, and what the nearest lack. This
+/// asks all filters of all hosts, which a refusal is worth.
+fn nearest(world: &World<'_>, request: &Request<'_>) -> Vec<NearMiss> {
+    let mut failures = vec![0u8; world.snapshot.len()];
+    for filter in Filter::ALL {
+        filters::prepare(filter, world, request, CountFailures { failures: &mut failures });
+    }
+    let of = |filter| filters::prepare(filter, world, request, OnlyFailure { filter, failures: &failures });
+    Filter::ALL.into_iter().filter_map(of).collect()
+}
+
+/// Counts the filters that each host fails.
+struct CountFailures<'a> {
+    failures: &'a mut [u8],
+}
+
+impl filters::Visit for CountFailures<'_> {
+    type Output = ();
+
+    fn visit<C: Check>(self, check: Option<C>) {
+        let Some(check) = check else { return };
+        self.failures.iter_mut().enumerate().for_each(|(row, count)| *count += u8::from(!check.passes(row)));
+    }
+}
+
+/// The hosts that fail this filter and no other.
+struct OnlyFailure<'a> {
+    filter: Filter,
+    failures: &'a [u8],
+}
+
+impl filters::Visit for OnlyFailure<'_> {
+    type Output = Option<NearMiss>;
+
+    fn visit<C: Check>(self, check: Option<C>) -> Option<NearMiss> {
+        let check = check?;
+        let (mut hosts, mut least) = (0, None::<(Shortfall, u32)>);
+        for row in (0..self.failures.len()).filter(|row| self.failures[*row] == 1 && !check.passes(*row)) {
+            hosts += 1;
+            let Some(lack) = check.shortfall(row) else { continue };
+            match &mut least {
+                Some((known, same)) if *known == lack => *same += 1,
+                Some((known, _)) if *known < lack => {}
+                nearest => *nearest = Some((lack, 1)),
+            }
+        }
+        (hosts > 0).then(|| NearMiss { filter: self.filter.name().into(), hosts, shortfall: least })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_hosts::{flavor, host};
+    use crate::HostInput;
+    use crate::test_hosts::{flavor, input, request, with_world};
 
-    const DOWN_AFTER: Duration = Duration::from_secs(10);
+    /// What filters removed; those that removed none are left out.
+    fn removing(reasons: &Reasons) -> Vec<(&str, u32)> {
+        let removed = reasons.filters.iter().filter(|removed| removed.hosts > 0);
+        removed.map(|removed| (removed.filter.as_ref(), removed.hosts)).collect()
+    }
 
-    fn world<'a>(hosts: &'a [HostView<'a>]) -> World<'a> {
-        World { hosts, now: Timestamp::from_micros(0), down_after: DOWN_AFTER, pool: None }
+    fn ask(inputs: Vec<HostInput>, request: &Request<'_>) -> Choice {
+        with_world(inputs, &[], |world| choose(world, request, &mut Scratch::default()))
     }
 
     #[test]
     fn the_host_with_most_free_memory_wins_and_equals_go_by_name() {
-        let (a, b, c) = (host("a", 4096), host("b", 8192), host("c", 8192));
-        let views = [&c, &b, &a].map(|host| HostView { host, usage: Usage::default() });
         let flavor = flavor(1, 512);
-        let choice = choose(&world(&views), &Request { flavor: &flavor, disk_bytes: 0, excluded: &[] });
-        let names: Vec<_> = choice.ranked.iter().map(|ranked| ranked.name.as_str().to_owned()).collect();
+        let choice = ask(vec![input("c", 8192), input("b", 8192), input("a", 4096)], &request(&flavor));
+        let names: Vec<_> = choice.reasons.top.iter().map(|weighed| weighed.host.as_str()).collect();
         assert_eq!(names, ["b", "c", "a"]);
+        assert_eq!(choice.chosen.unwrap().name.as_str(), "b");
     }
 
     #[test]
     fn a_refusal_counts_what_each_filter_removed_and_names_the_nearest_miss() {
-        let (a, b) = (host("a", 1024), host("b", 2048));
-        let views = [&a, &b].map(|host| HostView { host, usage: Usage::default() });
         let flavor = flavor(1, 2560);
-        let choice = choose(&world(&views), &Request { flavor: &flavor, disk_bytes: 0, excluded: &[] });
-        assert!(choice.ranked.is_empty());
-        assert_eq!(choice.refusal(), "No valid host was found. RamFilter removed 2 hosts (nearest miss: 512 MiB short).");
+        let choice = ask(vec![input("a", 1024), input("b", 2048)], &request(&flavor));
+        assert_eq!(choice.chosen, None);
+        assert_eq!(removing(&choice.reasons), [("RamFilter", 2)]);
+        let refusal = choice.reasons.refusal();
+        assert_eq!(refusal, "No valid host was found. RamFilter removed 2 hosts (nearest miss: 512 MiB short).");
+    }
+
+    #[test]
+    fn the_nearest_are_those_that_lack_one_thing() {
+        let flavor = flavor(9, 2560);
+        let mut wide = input("wide", 2048);
+        wide.host.resources.as_mut().unwrap().vcpus = 16;
+        let choice = ask(vec![input("small", 1024), input("narrow", 4096), wide], &request(&flavor));
+        assert_eq!(removing(&choice.reasons), [("CoreFilter", 2), ("RamFilter", 1)]);
+        let refusal = choice.reasons.refusal();
+        assert!(refusal.ends_with("Nearest: 1 host short of 1 vCPU only; 1 host short of 512 MiB only."), "{refusal}");
     }
 
     #[test]
     fn no_host_at_all_is_said_plainly() {
         let flavor = flavor(1, 1);
-        let choice = choose(&world(&[]), &Request { flavor: &flavor, disk_bytes: 0, excluded: &[] });
-        assert!(choice.refusal().contains("No compute host has joined"));
+        assert!(ask(Vec::new(), &request(&flavor)).reasons.refusal().contains("No compute host has joined"));
     }
 
-    proptest::proptest! {
-        #[test]
-        fn every_ranked_host_fits_and_none_that_fits_is_lost(
-            rams in proptest::collection::vec(0u64..10_000, 0..20), used in 0u64..5_000, wanted in 1u64..10_000,
-        ) {
-            let hosts: Vec<Host> = rams.iter().enumerate().map(|(i, ram)| host(&format!("h{i}"), *ram)).collect();
-            let usage = Usage { instances: 1, vcpus: 0, ram_mib: used };
-            let views: Vec<_> = hosts.iter().map(|host| HostView { host, usage }).collect();
-            let flavor = flavor(1, wanted);
-            let choice = choose(&world(&views), &Request { flavor: &flavor, disk_bytes: 0, excluded: &[] });
-            let fits = rams.iter().filter(|ram| used + wanted <= **ram).count();
-            proptest::prop_assert_eq!(choice.ranked.len(), fits);
-            let removed: usize = choice.removed.iter().map(|removed| removed.count).sum();
-            proptest::prop_assert_eq!(removed + fits, rams.len());
-        }
+    #[test]
+    fn failed_builds_outweigh_room_and_health_outweighs_load() {
+        let flavor = flavor(1, 1);
+        let failing = HostInput { failed_builds: 3, ..input("big", 9000) };
+        assert_eq!(ask(vec![failing, input("small", 100)], &request(&flavor)).chosen.unwrap().name.as_str(), "small");
+        let slow = HostInput { storage_health: 0.2, ..input("big", 9000) };
+        assert_eq!(ask(vec![slow, input("small", 100)], &request(&flavor)).chosen.unwrap().name.as_str(), "small");
+    }
+
+    #[test]
+    fn locality_decides_between_equals_and_says_so() {
+        let flavor = flavor(1, 1);
+        let pools = ["vms".to_owned(), "images".to_owned()];
+        let near = HostInput { closeness: vec![("vms".into(), 0.9), ("images".into(), 0.5)], ..input("b", 100) };
+        let far = HostInput { closeness: vec![("vms".into(), 0.3)], ..input("a", 100) };
+        let choice = ask(vec![far, near], &Request { pools: &pools, ..request(&flavor) });
+        let best = &choice.reasons.top[0];
+        assert_eq!(best.host.as_str(), "b");
+        let part = best.parts.iter().find(|part| part.weigher == "StorageLocalityWeigher").unwrap();
+        assert!((part.raw - 0.7).abs() < 1e-6 && (part.weight - 0.7).abs() < 1e-6, "{part:?}");
+    }
+
+    #[test]
+    fn chance_takes_any_and_the_same_seed_takes_the_same() {
+        let flavor = flavor(1, 1);
+        let settings = Settings { driver: Driver::Chance, ..Settings::default() };
+        let snapshot = Snapshot::new((0..10).map(|host| input(&format!("h{host}"), 100)).collect(), &[], &settings);
+        let now = Timestamp::from_micros(0);
+        let world = World { snapshot: &snapshot, now, down_after: Duration::from_secs(1), pool: None, settings: &settings };
+        let chosen = |seed| {
+            let request = Request { seed, ..request(&flavor) };
+            choose(&world, &request, &mut Scratch::default()).chosen.unwrap().name
+        };
+        let mut all: Vec<_> = (0..200).map(chosen).collect();
+        assert_eq!(all[7], chosen(7));
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 10);
+    }
+
+    #[test]
+    fn the_best_are_found_in_order() {
+        assert_eq!(best(&[1.0, 3.0, 2.0, 3.0, 0.0], 3), [1, 3, 2]);
+        assert_eq!(best(&[1.0], 3), [0]);
     }
 }

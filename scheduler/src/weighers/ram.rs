@@ -1,8 +1,8 @@
 //! RAMWeigher: more unclaimed memory is better, so that instances spread.
 
-use crate::choice::HostView;
+use super::Column;
+use crate::choice::World;
 
-pub(super) fn raw(view: &HostView<'_>) -> f64 {
-    let limit = view.host.resources.as_ref().map_or(0, |resources| resources.ram_limit_mib());
-    limit.saturating_sub(view.usage.ram_mib) as f64
+pub(super) fn prepare<'a>(world: &World<'a>) -> Column<'a> {
+    Column(&world.snapshot.free_ram_mib)
 }

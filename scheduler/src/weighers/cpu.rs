@@ -1,0 +1,8 @@
+//! CPUWeigher: more unclaimed virtual CPUs are better, so that instances spread.
+
+use super::Column;
+use crate::choice::World;
+
+pub(super) fn prepare<'a>(world: &World<'a>) -> Column<'a> {
+    Column(&world.snapshot.free_vcpus)
+}

@@ -17,7 +17,7 @@ use crate::web::body::JsonBody;
 use crate::web::path::PathId;
 use crate::web::query::{Pairs, boolean};
 use crate::web::routes::{Access, Routes, Service};
-use crate::web::validation::Schema;
+use crate::web::validation::{Schema, truth};
 
 const BINARY: &str = "nova-compute";
 /// From here on services are named by their ids; before, by host and binary.
@@ -36,8 +36,7 @@ static UPDATE: Schema = Schema::new(
         let text = json!({"type": "string", "minLength": 1, "maxLength": 255});
         let mut fields = json!({ "disabled_reason": text });
         if version >= Microversion(11) {
-            let truth = "^(?i)(1|t|true|on|y|yes|0|f|false|off|n|no)$";
-            fields["forced_down"] = json!({"type": ["boolean", "string"], "pattern": truth});
+            fields["forced_down"] = truth();
         }
         let mut required = json!(["host", "binary"]);
         if version >= BY_ID {

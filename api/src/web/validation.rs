@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::compute::microversion::Microversion;
 use crate::error::ApiError;
@@ -100,6 +100,24 @@ pub mod checked {
     }
 }
 
+/// The spellings of true and false that [`crate::web::query::boolean`] knows.
+const TRUTHS: [&str; 12] = ["1", "t", "true", "on", "y", "yes", "0", "f", "false", "off", "n", "no"];
+
+/// A field that is true or false, in OpenStack's spellings too.
+pub fn truth() -> Value {
+    json!({"type": ["boolean", "string"], "pattern": any_case(&TRUTHS)})
+}
+
+/// The pattern of these words in any case. By letters: JSON Schema's patterns have no flags.
+pub fn any_case(words: &[&str]) -> String {
+    let letter = |letter: char| match letter.is_ascii_alphabetic() {
+        true => format!("[{}{}]", letter.to_ascii_lowercase(), letter.to_ascii_uppercase()),
+        false => letter.to_string(),
+    };
+    let words: Vec<String> = words.iter().map(|word| word.chars().map(letter).collect()).collect();
+    format!("^({})$", words.join("|"))
+}
+
 /// Of several errors, the one that helps most: an unknown or missing field before a wrong value.
 fn weight(error: &ValidationError<'_>) -> u8 {
     match error.kind() {
@@ -128,6 +146,7 @@ fn why(error: &ValidationError<'_>) -> String {
             "Text of 1 to 255 printable characters is expected, without a blank at either end.".into()
         }
         ValidationErrorKind::Format { format } if format == "id" => "A UUID is expected.".into(),
+        ValidationErrorKind::Pattern { pattern } if *pattern == any_case(&TRUTHS) => "True or false is expected.".into(),
         ValidationErrorKind::PropertyNames { error } => format!("One of its keys is not allowed: {}", error.masked()),
         // The value is shown beside it, shortened; here it is left out.
         _ => format!("{}.", error.masked()),
@@ -163,9 +182,8 @@ pub fn is_uuid(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::web::query::boolean;
 
     static SCHEMA: Schema = Schema::new(
         |version| {
@@ -189,6 +207,19 @@ mod tests {
         assert!(refused(1, json!({"name": " a"})).contains("without a blank"));
         assert!(refused(1, json!({})).contains("name"));
         assert!(refused(1, json!({"name": "a", "x": 1})).contains("'x' was unexpected"));
+    }
+
+    #[test]
+    fn truths_are_those_that_queries_know() {
+        static TRUTH: Schema = Schema::new(|_| json!({"type": "object", "properties": {"force": truth()}}), &[]);
+        let mixed = TRUTHS.iter().flat_map(|word| [(*word).to_owned(), word.to_uppercase()]);
+        for word in mixed.chain(["tRue", "", "2", "truely", "fal\u{17f}e", "on\n"].map(str::to_owned)) {
+            let taken = TRUTH.check_plain(&json!({"force": word})).is_ok();
+            assert_eq!(taken, boolean(&word).is_some(), "{word:?}");
+        }
+        assert!(TRUTH.check_plain(&json!({"force": false})).is_ok());
+        let refused = TRUTH.check_plain(&json!({"force": "maybe"})).unwrap_err().to_string();
+        assert!(refused.ends_with("Value: maybe. True or false is expected."), "{refused}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ from pathlib import Path
 from lab import kernel, network, process
 from lab.errors import LabError
 from lab.layout import Lab
+from machines.control_group import ControlGroup
 
 # The lab's end, its bridge, and the machine's end.
 LINKS = [("m", "br-ctl", "control0"), ("n", "br-sto", "storage0")]
@@ -34,6 +35,10 @@ class Machine:
     @property
     def storage(self) -> str:
         return self.lab.addresses.storage(self.last)
+
+    @property
+    def group(self) -> ControlGroup:
+        return ControlGroup(f"cuttle-{self.lab.name}-{self.name}")
 
     @property
     def root(self) -> Path:
@@ -62,14 +67,24 @@ class Machine:
             "--console=pipe", "--system-call-filter=@mount @keyring bpf perf_event_open",
         ]
         environment = process.ENVIRONMENT | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1", "SYSTEMD_NSPAWN_USE_CGNS": "1"}
+        group = self.group
+        group.make()
+
+        def prepare() -> None:
+            kernel.die_with_parent()
+            group.enter()
+
         with self.log.open("ab") as output:
             self.keeper = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True,
-                preexec_fn=kernel.die_with_parent,
+                preexec_fn=prepare,
             )
         process.wait_for(lambda: self._leader() is not None, 30, f"{self.name} has no first process", [self.log])
         self._connect(self._leader())
         process.wait_for(self._answers, 120, f"{self.name} did not answer on ssh", [self.log])
+        # Processes that are not this machine's show as 0.
+        if "0" in self.run("cat", "/sys/fs/cgroup/init.scope/cgroup.procs").split():
+            raise LabError(f"{self.name} shares its control groups with another machine")
 
     def end(self) -> None:
         """Kill it, as a power cut would; its files stay."""
@@ -81,6 +96,7 @@ class Machine:
         self.keeper.kill()
         self.keeper.wait()
         self.keeper = None
+        self.group.remove()
         # The kernel would do it too, some time after the machine is gone.
         for short, _, _ in LINKS:
             command = [*self._in_lab(), "ip", "link", "del", f"{short}-{self.name}"]

@@ -5,16 +5,13 @@ use serde_json::{Map, Value, json};
 
 use crate::compute::microversion::Microversion;
 use crate::compute::quotas::{self, class};
-use crate::web::validation::Schema;
+use crate::web::validation::{Schema, truth};
 
 /// `PUT /os-quota-sets/{id}`.
 pub static UPDATE: Schema = Schema::new(
     |version| {
         let mut fields = limits(quotas::resources(version));
-        fields.insert(
-            "force".into(),
-            json!({"type": ["boolean", "string"], "pattern": "^(?i)(1|t|true|on|y|yes|0|f|false|off|n|no)$"}),
-        );
+        fields.insert("force".into(), truth());
         body("quota_set", fields)
     },
     &[36, 57],

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::compute::microversion::Microversion;
-use crate::web::validation::Schema;
+use crate::web::validation::{Schema, any_case, truth};
 
 /// `POST /servers`.
 pub static CREATE: Schema = Schema::new(create, &[19, 32, 33, 37, 42, 52, 57, 63, 67, 74, 90, 94]);
@@ -21,7 +21,7 @@ pub static CONSOLE: Schema = Schema::new(
 /// `POST /servers/{id}/action` with `reboot`.
 pub static REBOOT: Schema = Schema::new(
     |_| {
-        let kind = json!({"type": "string", "pattern": "^(?i)(soft|hard)$"});
+        let kind = json!({"type": "string", "pattern": any_case(&["soft", "hard"])});
         object(json!({ "reboot": object(json!({ "type": kind }), &["type"]) }), &["reboot"])
     },
     &[],
@@ -98,11 +98,11 @@ fn server(version: Microversion) -> Value {
         "availability_zone": name(),
         "block_device_mapping": {"type": "array", "items": {"type": "object"}},
         "block_device_mapping_v2": {"type": "array", "items": block_device(version)},
-        "config_drive": boolean(),
+        "config_drive": truth(),
         "key_name": {"type": "string", "minLength": 1, "maxLength": 255},
         "min_count": count(),
         "max_count": count(),
-        "return_reservation_id": boolean(),
+        "return_reservation_id": truth(),
         "security_groups": {"type": "array", "items": object(json!({ "name": name() }), &[])},
         "user_data": {"type": "string", "contentEncoding": "base64", "maxLength": 65535, "pattern": "^[A-Za-z0-9+/=\\s]*$"},
     });
@@ -171,7 +171,7 @@ fn block_device(version: Microversion) -> Value {
         "volume_id": {"type": "string", "format": "id"},
         "snapshot_id": {"type": "string", "format": "id"},
         "volume_size": {"type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": 1},
-        "delete_on_termination": boolean(),
+        "delete_on_termination": truth(),
         "device_name": text, "device_type": text, "disk_bus": text, "guest_format": text,
         "virtual_name": text, "connection_info": {"type": "string"}, "no_device": {},
     });
@@ -198,10 +198,6 @@ fn name() -> Value {
 
 fn count() -> Value {
     json!({"type": ["integer", "string"], "pattern": "^[0-9]{1,9}$", "minimum": 1, "minLength": 1})
-}
-
-fn boolean() -> Value {
-    json!({"type": ["boolean", "string"], "pattern": "^(?i)(1|t|true|on|y|yes|0|f|false|off|n|no)$"})
 }
 
 /// An object with these properties and no others.

@@ -18,6 +18,13 @@ fn signal(lab: &Lab, node: &str, program: &str, signal: &str) {
     lab.run(&["exec", node, "--", "sh", "-c", &format!("kill -{signal} $(pidof {program})")]);
 }
 
+/// What a node says when it found out.
+const REJOINED: &str = "this control node was fenced; it goes on under another identity";
+
+fn rejoined(lab: &Lab, node: &str) -> usize {
+    lab.log(&format!("{node}-api")).matches(REJOINED).count()
+}
+
 fn blocklist(lab: &Lab) -> Vec<String> {
     let listed = lab.run(&["exec", "ceph", "--", "ceph", "osd", "blocklist", "ls"]);
     listed.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
@@ -47,6 +54,7 @@ async fn a_node_that_was_frozen_in_a_step_is_fenced_before_the_other_goes_on_and
     let hosts: Vec<String> = (1..=cloud.hosts().await).map(|number| number.to_string()).collect();
     for (victim, other) in [(1, 2), (2, 1)] {
         let (node, before) = (format!("control{victim}"), blocklist(&lab));
+        let told = rejoined(&lab, &node);
         let (victim, other) = (cloud.at_control_node(victim), cloud.at_control_node(other));
         // Agents that do not answer keep the create in one step until its node is frozen.
         hosts.iter().for_each(|host| signal(&lab, host, "cuttle-compute", "STOP"));
@@ -62,6 +70,7 @@ async fn a_node_that_was_frozen_in_a_step_is_fenced_before_the_other_goes_on_and
         assert!(!fenced.is_empty(), "the other node went on without a fence");
 
         signal(&lab, &node, "cuttle-api", "CONT");
+        eventually("the node finds out", WAKING, || async { (rejoined(&lab, &node) > told).then_some(()) }).await;
         // It is of use again, over another connection to Ceph: what the old one still had to say was refused.
         let again = victim.create_server("after").await;
         victim.wait_for(&again, "ACTIVE").await;

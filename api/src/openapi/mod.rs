@@ -4,6 +4,7 @@
 //!
 //! It shows compute at the newest microversion.
 
+mod actions;
 pub mod answers;
 
 use std::sync::OnceLock;
@@ -69,9 +70,8 @@ fn operation(route: &Route) -> Value {
         let content = json!({ "application/json": { "schema": body.at(Microversion::MAX) } });
         operation["requestBody"] = json!({ "required": true, "content": content });
     } else if route.path.ends_with("/action") {
-        // One key names what is to be done, and holds what that needs.
-        let one_key = json!({ "type": "object", "minProperties": 1, "maxProperties": 1 });
-        operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": one_key } } });
+        let content = json!({ "application/json": { "schema": actions::of(&route.path) } });
+        operation["requestBody"] = json!({ "required": true, "content": content });
     } else if route.method == Method::PATCH && route.service == Service::Image {
         let change = json!({
             "type": "object",

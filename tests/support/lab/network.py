@@ -69,7 +69,9 @@ def make_bridges(lab: Lab) -> None:
         ("br-ctl", lab.addresses.control(1), "up-ctl"),
         ("br-sto", lab.addresses.storage(1), "up-sto"),
     ):
-        _ip("link", "add", bridge, "type", "bridge")
+        # Its own, not that of one of its ports: when that one goes, all nodes would look for the bridge's address (PostgreSQL
+        # and Ceph) at a place that is no more, for tens of seconds.
+        _ip("link", "add", bridge, "address", hardware_address(address), "type", "bridge")
         _ip("addr", "add", f"{address}/24", "dev", bridge)
         _ip("link", "set", uplink, "master", bridge, "up")
         _ip("link", "set", bridge, "up")

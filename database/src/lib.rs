@@ -37,6 +37,7 @@ mod postgres;
 mod quotas;
 mod reconciliation;
 mod sqlite;
+mod statements;
 mod statistics;
 mod user_data;
 

@@ -21,6 +21,7 @@ use crate::connect::Options;
 use crate::error::{Cause, Error};
 use crate::events::{Event, Events};
 use crate::migration::{self, Schema, SchemaGap};
+use crate::statements;
 use listener::Listener;
 
 pub(crate) type Db = sqlx::Postgres;
@@ -39,6 +40,23 @@ macro_rules! skip_locked {
         " FOR UPDATE SKIP LOCKED"
     };
 }
+
+/// The columns of a wide row come as they are: this driver keeps a row in one piece.
+macro_rules! packed {
+    ($($columns:tt)*) => {
+        concat!($($columns)*)
+    };
+}
+/// Before and after a JSON array of ids that becomes rows.
+macro_rules! among_ids {
+    (open) => {
+        "json_array_elements_text(CAST("
+    };
+    (close) => {
+        " AS json)))"
+    };
+}
+const IS_PACKED: bool = false;
 
 // The same statements are compiled for SQLite.
 #[allow(clippy::duplicate_mod)]
@@ -76,8 +94,8 @@ pub(crate) async fn open(url: &str, password: Option<&SecretString>, options: &O
     let patient = server
         .application_name("cuttle")
         .statement_cache_capacity(STATEMENTS_CACHED)
-        .options([("default_transaction_isolation", "read committed")])
-        .disable_statement_logging();
+        .options([("default_transaction_isolation", "read committed")]);
+    let patient = statements::traced(patient);
     let milliseconds = options.statement_timeout.as_millis().to_string();
     let limited =
         patient.clone().options([("statement_timeout", &milliseconds), ("idle_in_transaction_session_timeout", &milliseconds)]);

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Pool, Transaction};
+use sqlx::{Pool, Transaction};
 use tokio::sync::broadcast;
 
 use crate::attempt::{Attempt, Failure};
@@ -24,6 +24,7 @@ use crate::connect::Options;
 use crate::error::{Cause, Error};
 use crate::events::{BACKLOG, Event, Events};
 use crate::migration::{self, Schema, SchemaGap};
+use crate::statements;
 
 pub(crate) type Db = sqlx::Sqlite;
 pub(crate) type Connection = sqlx::SqliteConnection;
@@ -42,6 +43,23 @@ macro_rules! skip_locked {
     };
 }
 
+/// The columns of a wide row come as one: this driver copies each of them by itself, from one thread to another.
+macro_rules! packed {
+    ($($columns:tt)*) => {
+        concat!("json_array(", $($columns)*, ") AS packed")
+    };
+}
+/// Before and after a JSON array of ids that becomes rows.
+macro_rules! among_ids {
+    (open) => {
+        "value FROM json_each("
+    };
+    (close) => {
+        "))"
+    };
+}
+const IS_PACKED: bool = true;
+
 // The same statements are compiled for PostgreSQL.
 #[allow(clippy::duplicate_mod)]
 #[path = "sql/mod.rs"]
@@ -50,6 +68,8 @@ mod sql;
 /// The write-ahead log is cut back to this after a checkpoint.
 const LOG_BYTES: u64 = 64 << 20;
 const STATEMENTS_CACHED: usize = 256;
+/// Rows that a list may be ahead of whoever reads it.
+const ROWS_AHEAD: usize = 1024;
 const OPENING: &str = "open the database file";
 
 /// An open database.
@@ -79,7 +99,8 @@ pub(crate) async fn open(path: &str, options: &Options) -> Result<Handle, Error>
         .busy_timeout(options.statement_timeout)
         .pragma("journal_size_limit", LOG_BYTES.to_string())
         .statement_cache_capacity(STATEMENTS_CACHED)
-        .disable_statement_logging();
+        .row_buffer_size(ROWS_AHEAD);
+    let file = statements::traced(file);
     let pool = || {
         PoolOptions::<Db>::new()
             .acquire_timeout(options.acquire_timeout)

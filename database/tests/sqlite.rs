@@ -5,6 +5,8 @@
 mod lab;
 #[path = "support/rows.rs"]
 mod rows;
+#[path = "support/statements.rs"]
+mod statements;
 #[path = "support/strategies.rs"]
 mod strategies;
 mod suite;

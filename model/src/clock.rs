@@ -34,17 +34,24 @@ impl Timestamp {
 
     /// `2026-01-02T03:04:05Z`: OpenStack's plain form.
     pub fn to_seconds_z(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%SZ")
+        let mut text = self.seconds();
+        text.push('Z');
+        text
     }
 
     /// `2026-01-02T03:04:05.000000`: OpenStack's form of extended attributes, without a zone.
     pub fn to_micros_naive(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%S.%6f")
+        let mut text = self.seconds();
+        text.push('.');
+        push_digits(&mut text, self.0.rem_euclid(1_000_000), 6);
+        text
     }
 
     /// `2026-01-02T03:04:05.000000Z`: identity's form.
     pub fn to_micros_z(self) -> String {
-        self.format("%Y-%m-%dT%H:%M:%S.%6fZ")
+        let mut text = self.to_micros_naive();
+        text.push('Z');
+        text
     }
 
     /// Reads ISO 8601 with or without fraction and zone (without: UTC).
@@ -57,10 +64,30 @@ impl Timestamp {
         Some(Self(found.as_microsecond()))
     }
 
-    fn format(self, how: &str) -> String {
+    /// `2026-01-02T03:04:05`. By hand: lists have several of these for each of their items.
+    fn seconds(self) -> String {
         // The range is i64 microseconds, wider than the calendar's: what lies outside is clamped.
         let shown = jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::MAX);
-        shown.strftime(how).to_string()
+        let shown = jiff::tz::Offset::UTC.to_datetime(shown);
+        let mut text = String::with_capacity("2026-01-02T03:04:05.000000Z".len());
+        if shown.year() < 0 {
+            text.push('-');
+        }
+        push_digits(&mut text, i64::from(shown.year()).abs(), 4);
+        let parts = [('-', shown.month()), ('-', shown.day()), ('T', shown.hour()), (':', shown.minute()), (':', shown.second())];
+        for (before, number) in parts {
+            text.push(before);
+            push_digits(&mut text, i64::from(number), 2);
+        }
+        text
+    }
+}
+
+/// The last `count` digits of a number that is not negative.
+fn push_digits(text: &mut String, number: i64, count: u32) {
+    for place in (0..count).rev() {
+        let digit = u8::try_from(number / 10_i64.pow(place) % 10).unwrap_or(0);
+        text.push(char::from(b'0' + digit));
     }
 }
 
@@ -97,6 +124,13 @@ mod tests {
         assert_eq!(time.to_seconds_z(), "2026-01-02T03:04:05Z");
         assert_eq!(time.to_micros_naive(), "2026-01-02T03:04:05.000007");
         assert_eq!(time.to_micros_z(), "2026-01-02T03:04:05.000007Z");
+    }
+
+    #[test]
+    fn times_far_away_are_written_as_they_are_read() {
+        for text in ["1969-12-31T23:59:59.999999Z", "0001-02-03T04:05:06.000007Z", "9999-12-30T21:59:59.999999Z"] {
+            assert_eq!(Timestamp::parse_iso(text).unwrap().to_micros_z(), text);
+        }
     }
 
     #[test]

@@ -35,12 +35,14 @@ pub(super) fn select(query: &ImageQuery) -> Attempt<QueryBuilder<Db>> {
     equal("sha512", query.sha512.clone());
     let texts = |list: &Option<Vec<String>>| list.clone();
     let among = [
-        ("id", query.ids.as_ref().map(|ids| ids.iter().map(|id| id.to_string()).collect())),
         ("name", texts(&query.names)),
         ("status", query.statuses.as_ref().map(|list| list.iter().map(|status| status.as_str().to_owned()).collect())),
         ("disk_format", texts(&query.disk_formats)),
         ("container_format", texts(&query.container_formats)),
     ];
+    if let Some(ids) = &query.ids {
+        page::push_among_ids(&mut sql, "id", ids.iter().map(|id| id.to_string()));
+    }
     for (column, values) in among {
         if let Some(values) = values {
             page::push_among(&mut sql, column, values);

@@ -16,7 +16,7 @@ const USUAL: [Key; 2] = [
 ];
 
 pub(super) fn select(query: &InstanceQuery) -> QueryBuilder<Db> {
-    let mut sql = QueryBuilder::new(concat!("SELECT ", instance_columns!(), " FROM instances WHERE 1 = 1"));
+    let mut sql = QueryBuilder::new(concat!("SELECT ", packed!(instance_columns!()), " FROM instances WHERE 1 = 1"));
     push_states(&mut sql, query);
     let mut equal = |column: &str, value: Option<String>| {
         if let Some(value) = value {

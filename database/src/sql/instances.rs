@@ -1,9 +1,12 @@
 //! Instances.
 
+use std::sync::LazyLock;
+
 use async_trait::async_trait;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::{Instance, InstanceState, Lock, LockedBy, PowerState, StateName, Task};
 use cuttle_model::operation::Operation;
+use futures_util::TryStreamExt;
 
 use super::row::Columns;
 use super::{
@@ -15,7 +18,7 @@ use crate::operations::{LeaseGuard, Written};
 
 const TABLE: &str = "instances";
 
-/// All columns, in the order in which they are bound.
+/// All columns, in the order in which they are bound. [`read`] takes them as `packed!` asks for them.
 macro_rules! instance_columns {
     () => {
         "id, project_id, user_id, name, description, hostname, flavor_id, flavor, image_id, state, fault, task, power, \
@@ -25,6 +28,8 @@ macro_rules! instance_columns {
     };
 }
 pub(super) use instance_columns;
+
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| instance_columns!().split(", ").collect());
 
 #[async_trait]
 impl Instances for Handle {
@@ -62,7 +67,7 @@ impl Instances for Handle {
     }
 
     async fn get_instance(&self, id: InstanceId) -> Result<Option<Instance>> {
-        const GET: &str = concat!("SELECT ", instance_columns!(), " FROM instances WHERE id = $1");
+        const GET: &str = concat!("SELECT ", packed!(instance_columns!()), " FROM instances WHERE id = $1");
         attempt("get an instance", || async move {
             let row = sqlx::query(GET).bind(id.to_string()).fetch_optional(self.reader()).await?;
             row.as_ref().map(read).transpose()
@@ -72,8 +77,14 @@ impl Instances for Handle {
 
     async fn list_instances(&self, query: &InstanceQuery) -> Result<Vec<Instance>> {
         attempt("list instances", || async move {
-            let rows = instance_list::select(query).build().fetch_all(self.reader()).await?;
-            rows.iter().map(read).collect()
+            let mut query = instance_list::select(query);
+            // Each row is read while the next ones are looked for, and let go of.
+            let mut rows = query.build().fetch(self.reader());
+            let mut found = Vec::new();
+            while let Some(row) = rows.try_next().await? {
+                found.push(read(&row)?);
+            }
+            Ok(found)
         })
         .await
     }
@@ -199,7 +210,7 @@ fn bound(statement: &'static str, instance: &Instance) -> Attempt<Query<'static>
 }
 
 pub(super) fn read(row: &Row) -> Attempt<Instance> {
-    let columns = Columns::new(TABLE, "id", row);
+    let columns = Columns::packed(TABLE, "id", &NAMES, row)?;
     let state_name = |word: &str| StateName::ALL.into_iter().find(|name| name.as_str() == word);
     let epoch = |columns: &Columns<'_>, column| columns.integer(column).map(cuttle_model::ids::Epoch);
     Ok(Instance {

@@ -35,6 +35,7 @@ mod leases;
 pub(super) mod lists;
 mod operation_list;
 mod operations;
+mod packed;
 mod page;
 mod quotas;
 mod reconciliation;
@@ -46,7 +47,7 @@ mod tags;
 mod tokens;
 mod user_data;
 
-use super::{Db, Handle, Row, Tx};
+use super::{Db, Handle, IS_PACKED, Row, Tx};
 use crate::attempt::{Attempt, Failure, attempt};
 
 impl crate::Store for Handle {}

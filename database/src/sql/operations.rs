@@ -67,7 +67,7 @@ impl Operations for Handle {
                  progress_done, progress_total \
                  FROM operation_steps WHERE 1 = 1",
             );
-            page::push_among(&mut sql, "operation_id", operations.iter().map(|id| id.to_string()));
+            page::push_among_ids(&mut sql, "operation_id", operations.iter().map(|id| id.to_string()));
             sql.push(" ORDER BY operation_id, sequence");
             let rows = sql.build().fetch_all(self.reader()).await?;
             rows.iter().map(journal::read_step).collect()

@@ -88,6 +88,13 @@ pub(super) fn push_among(query: &mut QueryBuilder<Db>, column: &str, values: imp
     query.push(")");
 }
 
+/// ` AND column IN (…)` for any number of ids, as one value: the statement is the same however many they are.
+pub(super) fn push_among_ids(query: &mut QueryBuilder<Db>, column: &str, ids: impl IntoIterator<Item = String>) {
+    let ids = serde_json::Value::from_iter(ids).to_string();
+    query.push(format_args!(" AND {column} IN (SELECT {}", among_ids!(open)));
+    query.push_bind(ids).push(among_ids!(close));
+}
+
 fn beyond(direction: SortDirection) -> &'static str {
     match direction {
         SortDirection::Ascending => ">",

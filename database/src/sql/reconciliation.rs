@@ -20,7 +20,7 @@ use crate::reconciliation::{OddClaim, OverdueCommand, Reconciliation};
 impl Reconciliation for Handle {
     async fn instances_by_id(&self, ids: &[InstanceId]) -> Result<Vec<Instance>> {
         attempt("find instances by their ids", || async move {
-            let mut sql = QueryBuilder::new(concat!("SELECT ", instance_columns!(), " FROM instances WHERE 1 = 1"));
+            let mut sql = QueryBuilder::new(concat!("SELECT ", packed!(instance_columns!()), " FROM instances WHERE 1 = 1"));
             page::push_among(&mut sql, "id", ids.iter().map(ToString::to_string));
             sql.build().fetch_all(self.reader()).await?.iter().map(instances::read).collect()
         })

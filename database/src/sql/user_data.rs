@@ -25,7 +25,7 @@ impl UserData for Handle {
     async fn list_user_data(&self, instances: &[InstanceId]) -> Result<HashMap<InstanceId, String>> {
         attempt("list instances' user data", || async move {
             let mut sql = QueryBuilder::<super::Db>::new("SELECT instance_id, user_data FROM user_data WHERE 1 = 1");
-            page::push_among(&mut sql, "instance_id", instances.iter().map(|id| id.to_string()));
+            page::push_among_ids(&mut sql, "instance_id", instances.iter().map(|id| id.to_string()));
             let rows = sql.build().fetch_all(self.reader()).await?;
             rows.iter().map(|row| Ok((columns(row).parsed("instance_id")?, columns(row).string("user_data")?))).collect()
         })

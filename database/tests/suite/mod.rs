@@ -22,4 +22,5 @@ mod quotas;
 mod reconciliation;
 mod round_trips;
 mod schema;
+mod statements;
 mod statistics;

@@ -16,10 +16,14 @@ mod openapi;
 mod operator;
 mod operator_work;
 mod quotas;
+mod statements;
 // The same rows as in the database's own tests.
 #[allow(dead_code)]
 #[path = "../../../database/tests/support/rows.rs"]
 mod rows;
+// And the same counting.
+#[path = "../../../database/tests/support/statements.rs"]
+mod counter;
 
 use std::sync::Arc;
 use std::time::Duration;

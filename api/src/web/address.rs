@@ -14,6 +14,10 @@ use crate::shared::Shared;
 pub struct Address(String);
 
 impl Address {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The URL of a path, which begins with a slash.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.0)

@@ -1,10 +1,16 @@
 //! JSON as it is meant: an object that names a key twice says two things at once, and is refused instead of
-//! one of them being passed over.
+//! one of them being passed over. And answers.
 
 use std::fmt;
 
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+
+use crate::error::ApiError;
 
 /// What the refusal begins with, so that it is told from what the parser says.
 const TWICE: &str = "a key is given twice: ";
@@ -27,6 +33,13 @@ pub fn parse(bytes: &[u8]) -> Result<Value, BadJson> {
             None => BadJson::Malformed,
         }
     })
+}
+
+/// `value` as an answer of about so many bytes, written once and where it stays: long lists are megabytes.
+pub fn answer(value: &impl Serialize, about_bytes: usize) -> Result<Response, ApiError> {
+    let mut text = Vec::with_capacity(about_bytes);
+    serde_json::to_writer(&mut text, value).map_err(|error| ApiError::Internal(error.into()))?;
+    Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response())
 }
 
 struct Strict(Value);

@@ -1,5 +1,7 @@
 //! Query strings: single and repeated keys, numbers, paging.
 
+use std::borrow::Cow;
+
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use cuttle_model::clock::Timestamp;
@@ -83,9 +85,13 @@ impl Pairs {
 }
 
 /// Percent-encodes all but what is never special.
-pub fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+pub fn encoded(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    if text.bytes().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let encode = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    Cow::Owned(text.bytes().map(encode).collect())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Pairs {

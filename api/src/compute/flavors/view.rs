@@ -1,9 +1,12 @@
 //! How a flavor looks on the wire.
 
+use std::collections::BTreeMap;
+
 use cuttle_model::flavor::Flavor;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::compute::links::links;
+use crate::compute::links::{bookmark, links};
 use crate::compute::microversion::Microversion;
 use crate::web::address::Address;
 
@@ -45,17 +48,35 @@ pub fn brief(flavor: &Flavor, version: Microversion, address: &Address) -> Value
 }
 
 /// The flavor of a server, which is a copy from 2.47 on.
-pub fn embedded(flavor: &Flavor, version: Microversion, address: &Address) -> Value {
-    if version < Microversion(47) {
-        return json!({ "id": flavor.id, "links": crate::compute::links::bookmark(address, "flavors", &flavor.id.0) });
+pub fn embedded<'f>(flavor: &'f Flavor, version: Microversion, address: &'f Address) -> impl Serialize + 'f {
+    match version < Microversion(47) {
+        true => Embedded::Link { id: &flavor.id.0, links: bookmark(address, "flavors", &flavor.id.0) },
+        false => Embedded::Copy {
+            original_name: &flavor.name,
+            vcpus: flavor.vcpus,
+            ram: flavor.ram_mib,
+            disk: flavor.disk_gib,
+            ephemeral: flavor.ephemeral_gib,
+            swap: flavor.swap_mib,
+            extra_specs: &flavor.extra_specs,
+        },
     }
-    json!({
-        "original_name": flavor.name,
-        "vcpus": flavor.vcpus,
-        "ram": flavor.ram_mib,
-        "disk": flavor.disk_gib,
-        "ephemeral": flavor.ephemeral_gib,
-        "swap": flavor.swap_mib,
-        "extra_specs": flavor.extra_specs,
-    })
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Embedded<'f, L> {
+    Link {
+        id: &'f str,
+        links: L,
+    },
+    Copy {
+        original_name: &'f str,
+        vcpus: u32,
+        ram: u64,
+        disk: u64,
+        ephemeral: u64,
+        swap: u64,
+        extra_specs: &'f BTreeMap<String, String>,
+    },
 }

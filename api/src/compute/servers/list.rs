@@ -1,11 +1,12 @@
 //! `GET /servers` and `GET /servers/detail`: filters, order, pages.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use cuttle_database::InstanceQuery;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::Instance;
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::compute::links;
 use crate::compute::microversion::Microversion;
@@ -14,7 +15,11 @@ use crate::error::ApiError;
 use crate::shared::Shared;
 use crate::web::address::Address;
 use crate::web::caller::Caller;
+use crate::web::json;
 use crate::web::query::{MAX_LIMIT, Pairs};
+
+/// What a server usually takes in an answer.
+const SERVER_BYTES: usize = 2048;
 
 pub async fn brief(
     State(shared): State<Shared>,
@@ -22,10 +27,11 @@ pub async fn brief(
     version: Microversion,
     address: Address,
     query: Pairs,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let page = page(&shared, &caller, version, &query).await?;
     let viewer = Viewer::new(&shared, &caller, version, address, &[]).await?;
-    Ok(Json(page.into_body(&viewer, "/servers", &query, Viewer::brief)))
+    let servers = page.instances.iter().map(|instance| viewer.brief(instance)).collect();
+    page.answer(&viewer, "/servers", &query, servers)
 }
 
 pub async fn detail(
@@ -34,10 +40,11 @@ pub async fn detail(
     version: Microversion,
     address: Address,
     query: Pairs,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let page = page(&shared, &caller, version, &query).await?;
     let viewer = Viewer::new(&shared, &caller, version, address, &page.instances).await?;
-    Ok(Json(page.into_body(&viewer, "/servers/detail", &query, Viewer::detail)))
+    let servers = page.instances.iter().map(|instance| viewer.detail(instance)).collect();
+    page.answer(&viewer, "/servers/detail", &query, servers)
 }
 
 /// Some servers, and whether there are more.
@@ -47,14 +54,18 @@ struct Page {
 }
 
 impl Page {
-    fn into_body(self, viewer: &Viewer, path: &str, query: &Pairs, show: impl Fn(&Viewer, &Instance) -> Value) -> Value {
-        let mut body = Map::new();
-        body.insert("servers".into(), self.instances.iter().map(|instance| show(viewer, instance)).collect());
-        if let Some(last) = self.instances.last().filter(|_| self.has_more) {
-            body.insert("servers_links".into(), links::next(viewer.address(), path, query, &last.id.to_string()));
-        }
-        Value::Object(body)
+    fn answer<T: Serialize>(&self, viewer: &Viewer, path: &str, query: &Pairs, servers: Vec<T>) -> Result<Response, ApiError> {
+        let last = self.instances.last().filter(|_| self.has_more);
+        let servers_links = last.map(|last| links::next(viewer.address(), path, query, &last.id.to_string()));
+        json::answer(&Body { servers, servers_links }, self.instances.len() * SERVER_BYTES)
     }
+}
+
+#[derive(Serialize)]
+struct Body<T> {
+    servers: Vec<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    servers_links: Option<Value>,
 }
 
 async fn page(shared: &Shared, caller: &Caller, version: Microversion, query: &Pairs) -> Result<Page, ApiError> {

@@ -6,6 +6,7 @@ pub mod boot;
 pub mod change;
 pub mod create;
 pub mod delete;
+pub mod detail;
 pub mod filter;
 pub mod list;
 pub mod lock;

@@ -1,16 +1,17 @@
 //! `GET /servers/{id}`.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use cuttle_model::ids::InstanceId;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::compute::microversion::Microversion;
-use crate::compute::servers::{self, view::Viewer};
+use crate::compute::servers::{self, detail::Detail, view::Viewer};
 use crate::error::ApiError;
 use crate::shared::Shared;
 use crate::web::address::Address;
 use crate::web::caller::Caller;
+use crate::web::json;
 use crate::web::path::PathId;
 
 pub async fn handle(
@@ -19,12 +20,13 @@ pub async fn handle(
     version: Microversion,
     address: Address,
     PathId(id): PathId<InstanceId>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let instance = servers::get(&shared, &caller, id).await?;
     let viewer = Viewer::new(&shared, &caller, version, address, std::slice::from_ref(&instance)).await?;
-    let mut shown = viewer.detail(&instance);
-    if version >= Microversion(71) {
-        shown["server_groups"] = json!([]);
-    }
-    Ok(Json(json!({ "server": shown })))
+    json::answer(&Body { server: viewer.single(&instance) }, 2048)
+}
+
+#[derive(Serialize)]
+struct Body<'b> {
+    server: Detail<'b>,
 }

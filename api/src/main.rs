@@ -66,6 +66,7 @@ struct ConfigFile {
 }
 
 fn main() -> ExitCode {
+    cuttle_rbd_backend::keep_heap_small();
     match run(Arguments::parse().command) {
         Ok(code) => code,
         Err(failure) => {

@@ -17,6 +17,7 @@ pub(crate) mod aio;
 pub(crate) mod connection;
 pub(crate) mod errno;
 mod exit;
+pub(crate) mod heap;
 pub(crate) mod image;
 pub(crate) mod ioctx;
 pub(crate) mod metadata;

@@ -3,7 +3,9 @@
 //!
 //! What always holds: memory is bounded whatever the client does; nothing is written beyond what was announced or allowed.
 
-use bytes::Bytes;
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
 use cuttle_formats::{Format, START_BYTES, TAIL_BYTES, check, detect};
 use cuttle_rbd_backend::{FreshImage, ImagePool, WriteImage, WriterOptions};
 use futures::StreamExt;
@@ -20,8 +22,10 @@ use crate::ImportError;
 pub(super) const GROWTH_BYTES: u64 = 256 << 20;
 /// RBD images end on a sector.
 const SECTOR: u64 = 512;
-/// Chunks that a hash may be behind.
-const BEHIND: usize = 16;
+/// Chunks are gathered to this size: they come as small as a network's packets, and each costs every hash a wake-up.
+const PIECE_BYTES: usize = 4 << 20;
+/// Pieces that a hash may be behind.
+const BEHIND: usize = 4;
 
 /// What is known of an upload before it comes.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +69,8 @@ async fn write(
     data: &mut UploadData,
     progress: impl Fn(u64) + Send + Sync,
 ) -> Result<Received, ImportError> {
-    let (md5, sha512) = (Hash::start::<Md5>(), Hash::start::<Sha512>());
+    let hashes = [Hash::start::<Md5>(), Hash::start::<Sha512>()];
+    let mut pieces = Pieces::default();
     let mut ends = Ends::default();
     let mut received: u64 = 0;
     while let Some(chunk) = data.next().await {
@@ -78,13 +83,11 @@ async fn write(
             return Err(ImportError::TooLarge { limit: expected.limit_bytes });
         }
         ends.add(&chunk, expected.format)?;
-        md5.add(&chunk).await;
-        sha512.add(&chunk).await;
-        if received > writer.size_bytes() {
-            writer.set_size(received.next_multiple_of(GROWTH_BYTES)).await?;
-        }
-        writer.append(chunk).await?;
         progress(received);
+        pieces.add(chunk);
+        while let Some(piece) = pieces.next() {
+            write_piece(writer, &hashes, piece).await?;
+        }
     }
     if let Some(announced) = expected.bytes.filter(|announced| received != *announced) {
         return Err(ImportError::WrongSize { expected: announced, received });
@@ -93,10 +96,24 @@ async fn write(
         return Err(ImportError::Empty);
     }
     check(expected.format, &ends.start, &ends.tail)?;
+    write_piece(writer, &hashes, pieces.rest()).await?;
     if writer.size_bytes() != round_up(received) {
         writer.set_size(round_up(received)).await?;
     }
+    let [md5, sha512] = hashes;
     Ok(Received { bytes: received, md5: md5.finish().await?, sha512: sha512.finish().await? })
+}
+
+async fn write_piece(writer: &mut dyn WriteImage, hashes: &[Hash; 2], piece: Bytes) -> Result<(), ImportError> {
+    for hash in hashes {
+        hash.add(&piece).await;
+    }
+    let end = writer.position() + piece.len() as u64;
+    if end > writer.size_bytes() {
+        writer.set_size(end.next_multiple_of(GROWTH_BYTES)).await?;
+    }
+    writer.append(piece).await?;
+    Ok(())
 }
 
 pub(super) fn round_up(bytes: u64) -> u64 {
@@ -126,6 +143,57 @@ impl Ends {
         self.tail.drain(..excess);
         self.tail.extend_from_slice(last);
         Ok(())
+    }
+}
+
+/// Chunks become pieces of one size, each in one buffer, which is used again when nobody holds the piece any more.
+#[derive(Default)]
+struct Pieces {
+    gathered: BytesMut,
+    /// What is not in there yet.
+    chunk: Bytes,
+    /// Pieces that were handed out, the oldest first.
+    lent: VecDeque<Bytes>,
+}
+
+impl Pieces {
+    /// The last chunk was gone through.
+    fn add(&mut self, chunk: Bytes) {
+        self.chunk = chunk;
+    }
+
+    /// A whole piece; none: another chunk is needed.
+    fn next(&mut self) -> Option<Bytes> {
+        if self.gathered.capacity() == 0 {
+            self.gathered = self.buffer();
+        }
+        let taken = self.chunk.split_to(self.chunk.len().min(PIECE_BYTES - self.gathered.len()));
+        self.gathered.extend_from_slice(&taken);
+        (self.gathered.len() == PIECE_BYTES).then(|| {
+            let piece = std::mem::take(&mut self.gathered).freeze();
+            self.lent.push_back(piece.clone());
+            piece
+        })
+    }
+
+    fn buffer(&mut self) -> BytesMut {
+        match self.lent.pop_front().map(Bytes::try_into_mut) {
+            Some(Ok(mut free)) => {
+                free.clear();
+                free.reserve(PIECE_BYTES);
+                free
+            }
+            Some(Err(held)) => {
+                self.lent.push_front(held);
+                BytesMut::with_capacity(PIECE_BYTES)
+            }
+            None => BytesMut::with_capacity(PIECE_BYTES),
+        }
+    }
+
+    /// What is left at the end; shorter than a piece, or nothing.
+    fn rest(self) -> Bytes {
+        self.gathered.freeze()
     }
 }
 
@@ -181,6 +249,21 @@ mod tests {
                 assert!(ends.add(chunk, Format::Raw).is_ok());
             }
             assert_eq!((&ends.start[..], &ends.tail[..]), (&data[..START_BYTES], &data[data.len() - TAIL_BYTES..]), "{size}");
+        }
+    }
+
+    #[test]
+    fn pieces_are_whole_and_in_order_however_the_chunks_fall() {
+        let data: Vec<u8> = (0..2 * PIECE_BYTES + 4321).map(|index| (index % 251) as u8).collect();
+        for size in [1000, 65_536, PIECE_BYTES - 1, PIECE_BYTES, 2 * PIECE_BYTES + 1, data.len()] {
+            let (mut pieces, mut found) = (Pieces::default(), Vec::new());
+            for chunk in data.chunks(size) {
+                pieces.add(Bytes::copy_from_slice(chunk));
+                found.extend(std::iter::from_fn(|| pieces.next()));
+            }
+            found.push(pieces.rest());
+            assert_eq!(found.iter().map(Bytes::len).collect::<Vec<_>>(), [PIECE_BYTES, PIECE_BYTES, 4321], "{size}");
+            assert!(found.concat() == data, "{size}");
         }
     }
 

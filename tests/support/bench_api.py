@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import bench_lab
+
 PORT, AGENTS, METRICS = 18774, 18775, 19774
 CONFIG = """
 [public]
@@ -126,6 +128,17 @@ def seed(node: Node, servers: int) -> str:
         body = {"name": f"bench-{number}", "imageRef": image, "flavorRef": "bench", "networks": "none"}
         last = node.must("POST", "/compute/v2.1/servers", {"server": body})["server"]["id"]
     return last
+
+
+def run(options) -> None:
+    """On the Ceph of a lab of its own."""
+    bench_lab.run("cargo", "build", "--release", "--locked", "--quiet", "-p", "cuttle-api", cwd=bench_lab.ROOT)
+    bench_lab.lab("up", "--ceph-only", "--while-pid", str(os.getpid()))
+    try:
+        conf = bench_lab.environment()["CUTTLE_TEST_CEPH_CONF"]
+        measure(options, conf, bench_lab.ROOT / "target" / "release" / "cuttle-api")
+    finally:
+        bench_lab.lab("down")
 
 
 def measure(options, conf: str, binary: Path) -> None:

@@ -103,7 +103,9 @@ def measure(options) -> None:
     connection = sqlite3.connect(f"file:{run_dir / DATABASE}?mode=ro", uri=True)
     steps = connection.execute(
         "SELECT s.name, avg(s.finished_at - s.started_at) / 1000.0 FROM operation_steps s JOIN operations o ON o.id = s.operation_id"
-        " WHERE o.kind = 'import_image' AND o.status = 'succeeded' GROUP BY s.name ORDER BY min(s.sequence)"
+        # The lab has imported an image too.
+        f" WHERE o.subject_id IN ({', '.join('?' * len(images))}) GROUP BY s.name ORDER BY min(s.sequence)",
+        images,
     ).fetchall()
     print("\n| step of an import | mean |\n|---|---|")
     for name, milliseconds in steps:

@@ -19,6 +19,7 @@ use cuttle_model::operation::{OperationKind, OperationStatus, Progress, Subject}
 use cuttle_rbd_backend::Metadata;
 use futures::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -170,12 +171,10 @@ async fn write_data(context: &Context, state: &mut Import) -> Result<(), StepErr
         Expected { format: state.format(), bytes: state.expected_bytes, limit_bytes: control.settings().image_limit_bytes() };
     let far = AtomicU64::new(0);
     let receiving = receive(pool.as_ref(), state.upload(), expected, &mut data, |bytes| far.store(bytes, Ordering::Relaxed));
-    tokio::pin!(receiving);
-    let received = loop {
-        match context.or_cancelled(tokio::time::timeout(NOTED, &mut receiving)).await? {
-            Ok(received) => break received,
-            Err(_elapsed) => note(context, far.load(Ordering::Relaxed), state.expected_bytes).await,
-        }
+    // Beside it: the data does not wait for the database.
+    let received = tokio::select! {
+        received = context.or_cancelled(receiving) => received?,
+        never = note_again_and_again(context, &far, state.expected_bytes) => match never {},
     };
     match received {
         Ok(received) => {
@@ -188,6 +187,13 @@ async fn write_data(context: &Context, state: &mut Import) -> Result<(), StepErr
             control.uploads().fail(context.operation, failure);
             Err(StepError::failed(FaultKind::Storage, message))
         }
+    }
+}
+
+async fn note_again_and_again(context: &Context, far: &AtomicU64, total: Option<u64>) -> Infallible {
+    loop {
+        tokio::time::sleep(NOTED).await;
+        note(context, far.load(Ordering::Relaxed), total).await;
     }
 }
 

@@ -12,7 +12,10 @@ OWN = set(os.environ["CUTTLE_FUZZ_OWN"].split())
 
 
 @schemathesis.hook
-def filter_case(context, case):
-    """Leaves out what would take the asking account its rights: all that came after would be refused unread."""
-    changes = case.method.upper() not in ("GET", "HEAD") and case.path.startswith("/identity/")
-    return not (changes and OWN.intersection(map(str, (case.path_parameters or {}).values())))
+def map_case(context, case):
+    """Nothing takes the asking account its rights: all that came after would be refused unread. Instead it is about what
+    does not exist; left out, too little would be left of some routes."""
+    if case.method.upper() not in ("GET", "HEAD") and case.path.startswith("/identity/"):
+        named = case.path_parameters or {}
+        case.path_parameters = {name: str(value)[::-1] if str(value) in OWN else value for name, value in named.items()}
+    return case

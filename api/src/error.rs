@@ -115,6 +115,9 @@ impl From<RequestError> for ApiError {
             RequestError::DiskTooSmall { .. } | RequestError::BadFlavor(_) => {
                 Self::invalid("flavorRef", "the flavor", sentence(&error))
             }
+            RequestError::BadResize(why) => Self::BadRequest(why),
+            RequestError::NoValidHost(why) => Self::BadRequest(why),
+            RequestError::NoSuchHost(_) | RequestError::SameHost(_) => Self::BadRequest(error.to_string()),
             RequestError::DriveNeeded(_) => Self::invalid("config_drive", "false", sentence(&error)),
             RequestError::HostSilent | RequestError::HostFailed(_) => {
                 Self::Unavailable { what: "The instance's host", source: Box::new(error) }

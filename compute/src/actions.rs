@@ -8,6 +8,7 @@ pub mod disown;
 pub mod forget;
 pub mod hold_secret;
 pub mod look;
+pub mod pause;
 pub mod read_console;
 pub mod resume;
 pub mod stop;
@@ -74,6 +75,7 @@ pub async fn carry_out(context: &Context, command: &Command) -> Outcome {
     let done = match &command.action {
         Action::CreateGuest { spec } => create::run(context, instance, epoch, spec).await,
         Action::ResumeGuest => resume::run(context, instance, epoch).await,
+        Action::PauseGuest => pause::run(context, instance, epoch).await,
         Action::StopGuest { mode } => stop::run(context, instance, epoch, *mode).await,
         Action::ReadConsole { max_bytes } => read_console::run(context, instance, *max_bytes).await,
         Action::TakeInventory => take_inventory::run(context).await,

@@ -53,6 +53,9 @@ pub trait Hypervisor: Send + Sync {
     /// Lets a paused guest run. A guest that runs is left alone.
     async fn resume(&self, instance: InstanceId) -> Result<(), HypervisorError>;
 
+    /// Lets a guest stand still; one that does is left so.
+    async fn pause(&self, instance: InstanceId) -> Result<(), HypervisorError>;
+
     /// Presses the guest's power button. The guest may ignore it.
     async fn press_power_button(&self, instance: InstanceId) -> Result<(), HypervisorError>;
 

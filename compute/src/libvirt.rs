@@ -199,6 +199,11 @@ impl Hypervisor for Libvirt {
         self.control.call(&what, self.deadlines.call, move |c| domain::resume(c, instance)).await
     }
 
+    async fn pause(&self, instance: InstanceId) -> Result<(), HypervisorError> {
+        let what = format!("pause the guest of instance {instance}");
+        self.control.call(&what, self.deadlines.call, move |c| domain::pause(c, instance)).await
+    }
+
     async fn press_power_button(&self, instance: InstanceId) -> Result<(), HypervisorError> {
         let what = format!("press the power button of instance {instance}");
         self.control.call(&what, self.deadlines.call, move |c| domain::press_power_button(c, instance)).await

@@ -32,6 +32,10 @@ pub trait Instances {
     /// answered with [`Written::Stale`], as only [`crate::Clients`] changes them.
     async fn update_instance(&self, instance: &Instance, guard: Option<&LeaseGuard>) -> Result<Written>;
 
+    /// As [`Instances::update_instance`], under the lease, and says anew which of its two claims is where the instance is. Both
+    /// were made before.
+    async fn move_instance(&self, instance: &Instance, home: &Claim, other: &Claim, guard: &LeaseGuard) -> Result<Written>;
+
     /// As [`Instances::update_instance`], together with an operation that is over: what was done to it
     /// and by whom.
     async fn update_instance_recorded(&self, instance: &Instance, operation: &Operation) -> Result<Written>;

@@ -63,8 +63,8 @@ pub use joins::{Certificate, JoinToken, Joining, Joins, NewJoinToken};
 pub use keypairs::{KeypairInsertion, Keypairs};
 pub use migration::{Schema, SchemaGap};
 pub use operations::{
-    Begin, Begun, EndOperation, JournalEntry, LeaseGuard, Mark, OperationQuery, Operations, StepEnd, SubjectEnd, WhenBusy,
-    Written,
+    Begin, Begun, ClaimEnd, EndOperation, JournalEntry, LeaseGuard, Mark, OperationQuery, Operations, Room, StepEnd, SubjectEnd,
+    WhenBusy, Written,
 };
 pub use quotas::{InstanceUsage, Limits, QuotaScope, Quotas};
 pub use statistics::{Count, PoolUse, Statistics};

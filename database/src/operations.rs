@@ -7,8 +7,11 @@ use cuttle_model::ids::{ControlNodeId, OperationId, ProjectId, RequestId};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, Task};
 use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStatus, Progress, StepRecord, StepResult, Subject};
+use cuttle_model::quota::Excess;
 
 use crate::Result;
+use crate::instances::Placement;
+use crate::quotas::{InstanceUsage, QuotaScope};
 
 /// The journal of operations.
 #[async_trait]
@@ -88,6 +91,26 @@ pub struct Begin {
     /// What the subject's row must still be, and becomes.
     pub mark: Mark,
     pub when_busy: WhenBusy,
+    /// What an operation that moves an instance needs; claimed in the same transaction.
+    pub room: Option<Room>,
+}
+
+/// Room on a host beside that which the instance has.
+#[derive(Debug, Clone)]
+pub struct Room {
+    pub placement: Placement,
+    /// What the instance will take beyond what it takes now, and of whose quota; `None`: it is not counted.
+    pub quota: Option<(QuotaScope, InstanceUsage)>,
+}
+
+/// What becomes of an instance's claims on hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimEnd {
+    Kept,
+    /// The claim where it is stays; the one that it was to be moved to, or could have gone back to, goes.
+    OtherReleased,
+    /// All of them go.
+    Released,
 }
 
 /// How the subject's row is marked.
@@ -108,7 +131,7 @@ pub enum WhenBusy {
 }
 
 /// What became of a begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     /// It is the active one.
     Begun,
@@ -118,6 +141,10 @@ pub enum Begun {
     Busy,
     /// The subject has changed; look again.
     Stale,
+    /// Others have taken the host's room, or it was disabled meanwhile; nothing was written.
+    HostFull,
+    /// The project or its user would have too much; nothing was written.
+    OverQuota(Vec<Excess>),
 }
 
 /// Names a lease; a write with it does nothing once the lease was taken over.
@@ -182,8 +209,8 @@ pub enum SubjectEnd {
     /// The instance is written if it still has its generation.
     Instance {
         instance: Box<Instance>,
-        /// Its claim goes.
-        release_claim: bool,
+        /// What becomes of its room.
+        claims: ClaimEnd,
     },
     /// The image is written if it still has its generation.
     Image(Box<Image>),

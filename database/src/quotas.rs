@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use cuttle_model::flavor::Flavor;
 use cuttle_model::ids::{ProjectId, UserId};
 use cuttle_model::quota::{Amounts, Resource};
 
@@ -65,6 +66,21 @@ pub struct InstanceUsage {
 }
 
 impl InstanceUsage {
+    /// What one instance of this flavor takes.
+    pub fn of_flavor(flavor: &Flavor) -> Self {
+        let ram_mib = i64::try_from(flavor.ram_mib).unwrap_or(i64::MAX);
+        Self { instances: 1, vcpus: i64::from(flavor.vcpus), ram_mib }
+    }
+
+    /// How much more this is than `other`; negative where it is less.
+    pub fn beyond(&self, other: &Self) -> Self {
+        Self {
+            instances: self.instances - other.instances,
+            vcpus: self.vcpus - other.vcpus,
+            ram_mib: self.ram_mib - other.ram_mib,
+        }
+    }
+
     /// What is used of a resource; nothing of those that instances do not take.
     pub fn of(&self, resource: Resource) -> i64 {
         match resource {

@@ -84,12 +84,27 @@ pub fn disk_name(instance: InstanceId, role: DiskRole) -> String {
     format!("{instance}{}", role.suffix())
 }
 
+/// The name of a root disk that was made larger, while the instance goes back to the smaller one.
+pub fn larger_disk_name(instance: InstanceId) -> String {
+    format!("{}.larger", root_disk_name(instance))
+}
+
+/// The snapshot that keeps a root disk as it was before it was made larger.
+pub const RESIZE_SNAPSHOT: &str = "before-resize";
+
 /// Whose disk has this name, and what it is to the instance; `None` for a name that is no disk's.
 pub fn disk_of_name(name: &str) -> Option<(InstanceId, DiskRole)> {
     let (instance, _) = name.split_once("_disk")?;
     let instance: InstanceId = instance.parse().ok()?;
     let role = DiskRole::ALL.into_iter().find(|role| disk_name(instance, *role) == name)?;
     Some((instance, role))
+}
+
+/// Whose disk has this name, also one that was set aside by a resize.
+pub fn disk_owner_of_name(name: &str) -> Option<InstanceId> {
+    let (instance, _) = name.split_once("_disk")?;
+    let instance = instance.parse().ok()?;
+    (name == larger_disk_name(instance)).then_some(instance).or_else(|| Some(disk_of_name(name)?.0))
 }
 
 /// The name of an image's RBD image.
@@ -134,9 +149,12 @@ mod tests {
         assert_eq!(names, expected);
         for role in DiskRole::ALL {
             assert_eq!(disk_of_name(&disk_name(id, role)), Some((id, role)));
+            assert_eq!(disk_owner_of_name(&disk_name(id, role)), Some(id));
         }
+        assert_eq!(disk_owner_of_name(&larger_disk_name(id)), Some(id));
         for other in ["", "x_disk", &format!("{id}"), &format!("{id}_disk.eph1"), &format!("{id}_disk_disk")] {
             assert_eq!(disk_of_name(other), None, "{other}");
+            assert_eq!(disk_owner_of_name(other), None, "{other}");
         }
     }
 }

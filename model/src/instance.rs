@@ -5,10 +5,10 @@
 //!
 //! ```text
 //!              create            stop
-//! Building ──────────► Active ◄────────► Stopped
+//! Building ──────────► Active ◄────────► Stopped      Active ◄──── pause, unpause ────► Paused
 //!     │                  │     start        │
-//!     │ no host, failed  │ delete           │ delete
-//!     ▼                  ▼                  ▼
+//!     │ no host, failed  │ delete           │ delete  Active, Stopped ──── resize, migrate ────► Resized
+//!     ▼                  ▼                  ▼                     ◄──── confirm, revert ─────
 //!   Error ───────────► Deleted ◄────────────┘
 //! ```
 //!
@@ -134,8 +134,15 @@ pub enum InstanceState {
     Building,
     /// Its guest is meant to run.
     Active,
+    /// Its guest is there, and is meant to stand still.
+    Paused,
     /// Its guest is meant not to run.
     Stopped,
+    /// It was moved to another host or given another flavor, and nobody has said yet whether that is to stay.
+    Resized {
+        /// What to go back to.
+        before: Box<BeforeResize>,
+    },
     /// Something failed and could not be undone, or there was no host for it.
     Error {
         /// Why.
@@ -145,13 +152,45 @@ pub enum InstanceState {
     Deleted,
 }
 
+/// An instance as it was before it was moved or given another flavor: what a revert goes back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeforeResize {
+    /// Where it was. Its room there stays claimed.
+    pub host_id: HostId,
+    pub flavor: Flavor,
+    /// Its guest was meant to run.
+    pub ran: bool,
+    /// The root disk, where it was made larger; nothing where it is the same.
+    pub disk: Option<DiskBefore>,
+    /// When it was moved: one that nobody confirms may be confirmed after a time.
+    pub moved_at: Timestamp,
+}
+
+/// A root disk as it was before it was made larger: a snapshot, so that going back copies nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskBefore {
+    pub size_bytes: u64,
+    /// The snapshot's name.
+    pub snapshot: String,
+}
+
 impl InstanceState {
+    /// Should its guest have a process? What that says of itself is then followed.
+    pub fn has_guest(&self) -> bool {
+        match self {
+            Self::Active | Self::Paused | Self::Resized { .. } => true,
+            Self::Building | Self::Stopped | Self::Error { .. } | Self::Deleted => false,
+        }
+    }
+
     /// The name in the database.
     pub fn name(&self) -> StateName {
         match self {
             Self::Building => StateName::Building,
             Self::Active => StateName::Active,
+            Self::Paused => StateName::Paused,
             Self::Stopped => StateName::Stopped,
+            Self::Resized { .. } => StateName::Resized,
             Self::Error { .. } => StateName::Error,
             Self::Deleted => StateName::Deleted,
         }
@@ -164,21 +203,26 @@ impl InstanceState {
 pub enum StateName {
     Building,
     Active,
+    Paused,
     Stopped,
+    Resized,
     Error,
     Deleted,
 }
 
 impl StateName {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Building, Self::Active, Self::Stopped, Self::Error, Self::Deleted];
+    pub const ALL: [Self; 7] =
+        [Self::Building, Self::Active, Self::Paused, Self::Stopped, Self::Resized, Self::Error, Self::Deleted];
 
     /// The word in the database and in messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Building => "building",
             Self::Active => "active",
+            Self::Paused => "paused",
             Self::Stopped => "stopped",
+            Self::Resized => "resized",
             Self::Error => "error",
             Self::Deleted => "deleted",
         }
@@ -200,12 +244,32 @@ pub enum Task {
     Rebooting,
     /// Its guest is ended at once, and is run again.
     RebootingHard,
+    Pausing,
+    Unpausing,
+    /// It is being moved to another host, or given another flavor.
+    Resizing,
+    /// What was kept for going back is being removed.
+    ConfirmingResize,
+    /// It goes back to where and what it was.
+    RevertingResize,
 }
 
 impl Task {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::MakingDisk, Self::Spawning, Self::Deleting, Self::Starting, Self::Stopping, Self::Rebooting, Self::RebootingHard];
+    pub const ALL: [Self; 12] = [
+        Self::MakingDisk,
+        Self::Spawning,
+        Self::Deleting,
+        Self::Starting,
+        Self::Stopping,
+        Self::Rebooting,
+        Self::RebootingHard,
+        Self::Pausing,
+        Self::Unpausing,
+        Self::Resizing,
+        Self::ConfirmingResize,
+        Self::RevertingResize,
+    ];
 
     /// The word in the database and in messages.
     pub fn as_str(self) -> &'static str {
@@ -217,6 +281,11 @@ impl Task {
             Self::Stopping => "stopping",
             Self::Rebooting => "rebooting",
             Self::RebootingHard => "rebooting_hard",
+            Self::Pausing => "pausing",
+            Self::Unpausing => "unpausing",
+            Self::Resizing => "resizing",
+            Self::ConfirmingResize => "confirming_resize",
+            Self::RevertingResize => "reverting_resize",
         }
     }
 

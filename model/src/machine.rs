@@ -14,12 +14,34 @@ pub enum Request {
     Reboot,
     /// Pull the guest's plug and run it again, made anew.
     RebootHard,
+    /// Let the guest stand still.
+    Pause,
+    /// Let it go on.
+    Unpause,
+    /// Another flavor, or another host: both are kept until it is confirmed or reverted.
+    Resize,
+    /// Another host, cold, with the same flavor.
+    Migrate,
+    ConfirmResize,
+    RevertResize,
     Delete,
 }
 
 impl Request {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Reboot, Self::RebootHard, Self::Delete];
+    pub const ALL: [Self; 11] = [
+        Self::Start,
+        Self::Stop,
+        Self::Reboot,
+        Self::RebootHard,
+        Self::Pause,
+        Self::Unpause,
+        Self::Resize,
+        Self::Migrate,
+        Self::ConfirmResize,
+        Self::RevertResize,
+        Self::Delete,
+    ];
 
     /// OpenStack's word for it, as in its conflict messages.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +50,12 @@ impl Request {
             Self::Stop => "stop",
             // OpenStack has one word for both.
             Self::Reboot | Self::RebootHard => "reboot",
+            Self::Pause => "pause",
+            Self::Unpause => "unpause",
+            Self::Resize => "resize",
+            Self::Migrate => "migrate",
+            Self::ConfirmResize => "confirmResize",
+            Self::RevertResize => "revertResize",
             Self::Delete => "delete",
         }
     }
@@ -67,37 +95,48 @@ pub fn decide(state: StateName, task: Option<Task>, request: Request) -> Decisio
 
         // What is being deleted is as good as gone.
         (_, Some(T::Deleting), R::Delete) => AlreadyDone,
-        (_, Some(T::Deleting), R::Start | R::Stop | R::Reboot | R::RebootHard) => Refuse(Refusal::Busy),
-
         // A delete cancels whatever else goes on: the engine undoes that first.
-        (S::Building | S::Active | S::Stopped | S::Error, _, R::Delete) => Accept(T::Deleting),
+        (_, _, R::Delete) => Accept(T::Deleting),
 
-        (_, Some(T::Starting), R::Start) => AlreadyDone,
-        (_, Some(T::Stopping), R::Stop) => AlreadyDone,
-        (_, Some(T::Rebooting), R::Reboot) => AlreadyDone,
-        (_, Some(T::RebootingHard), R::RebootHard) => AlreadyDone,
-        (
-            _,
-            Some(T::MakingDisk | T::Spawning | T::Starting | T::Stopping | T::Rebooting | T::RebootingHard),
-            R::Start | R::Stop | R::Reboot | R::RebootHard,
-        ) => Refuse(Refusal::Busy),
+        // What is asked for is being done.
+        (_, Some(T::Starting), R::Start)
+        | (_, Some(T::Stopping), R::Stop)
+        | (_, Some(T::Rebooting), R::Reboot)
+        | (_, Some(T::RebootingHard), R::RebootHard)
+        | (_, Some(T::Pausing), R::Pause)
+        | (_, Some(T::Unpausing), R::Unpause)
+        | (_, Some(T::ConfirmingResize), R::ConfirmResize)
+        | (_, Some(T::RevertingResize), R::RevertResize) => AlreadyDone,
+        // Whichever move is under way may be another one than what is asked for.
+        (_, Some(_), _) => Refuse(Refusal::Busy),
 
         (S::Active, None, R::Stop) => Accept(T::Stopping),
         (S::Stopped, None, R::Start) => Accept(T::Starting),
-        // Nova answers 409 to a start of what runs and to a stop of what does not.
-        (S::Active, None, R::Start) => Refuse(Refusal::State),
-        (S::Stopped, None, R::Stop) => Refuse(Refusal::State),
-        (S::Building | S::Error, None, R::Start) => Refuse(Refusal::State),
         // An instance in error may still have a guest; stopping it is the way to be sure.
         (S::Error, None, R::Stop) => Accept(T::Stopping),
-        (S::Building, None, R::Stop) => Refuse(Refusal::State),
+        // Nova answers 409 to a start of what runs and to a stop of what does not.
+        (S::Building | S::Active | S::Paused | S::Resized | S::Error, None, R::Start) => Refuse(Refusal::State),
+        (S::Building | S::Paused | S::Stopped | S::Resized, None, R::Stop) => Refuse(Refusal::State),
 
         // Only a guest that runs can be asked to shut down.
         (S::Active, None, R::Reboot) => Accept(T::Rebooting),
-        (S::Building | S::Stopped | S::Error, None, R::Reboot) => Refuse(Refusal::State),
+        (S::Building | S::Paused | S::Stopped | S::Resized | S::Error, None, R::Reboot) => Refuse(Refusal::State),
         // The way back from whatever the guest is in, also from an error.
-        (S::Active | S::Stopped | S::Error, None, R::RebootHard) => Accept(T::RebootingHard),
-        (S::Building, None, R::RebootHard) => Refuse(Refusal::State),
+        (S::Active | S::Paused | S::Stopped | S::Error, None, R::RebootHard) => Accept(T::RebootingHard),
+        (S::Building | S::Resized, None, R::RebootHard) => Refuse(Refusal::State),
+
+        (S::Active, None, R::Pause) => Accept(T::Pausing),
+        (S::Building | S::Paused | S::Stopped | S::Resized | S::Error, None, R::Pause) => Refuse(Refusal::State),
+        (S::Paused, None, R::Unpause) => Accept(T::Unpausing),
+        (S::Building | S::Active | S::Stopped | S::Resized | S::Error, None, R::Unpause) => Refuse(Refusal::State),
+
+        (S::Active | S::Stopped, None, R::Resize | R::Migrate) => Accept(T::Resizing),
+        (S::Building | S::Paused | S::Resized | S::Error, None, R::Resize | R::Migrate) => Refuse(Refusal::State),
+        (S::Resized, None, R::ConfirmResize) => Accept(T::ConfirmingResize),
+        (S::Resized, None, R::RevertResize) => Accept(T::RevertingResize),
+        (S::Building | S::Active | S::Paused | S::Stopped | S::Error, None, R::ConfirmResize | R::RevertResize) => {
+            Refuse(Refusal::State)
+        }
     }
 }
 
@@ -111,7 +150,9 @@ fn column(request: Request) -> &'static str {
     match request {
         Request::Reboot => "reboot (soft)",
         Request::RebootHard => "reboot (hard)",
-        Request::Start | Request::Stop | Request::Delete => request.as_str(),
+        Request::ConfirmResize => "confirm",
+        Request::RevertResize => "revert",
+        _ => request.as_str(),
     }
 }
 
@@ -166,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_hard_reboot_is_a_way_out_of_every_settled_state_that_ever_ran() {
-        for state in [StateName::Active, StateName::Stopped, StateName::Error] {
+        for state in [StateName::Active, StateName::Paused, StateName::Stopped, StateName::Error] {
             assert_eq!(decide(state, None, Request::RebootHard), Decision::Accept(Task::RebootingHard), "{state:?}");
         }
         assert_eq!(decide(StateName::Building, None, Request::RebootHard), Decision::Refuse(Refusal::State));

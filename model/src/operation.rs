@@ -17,6 +17,14 @@ pub enum OperationKind {
     StartInstance,
     StopInstance,
     RebootInstance,
+    PauseInstance,
+    UnpauseInstance,
+    /// Another flavor, on the same host or on another.
+    ResizeInstance,
+    /// Another host, cold.
+    MigrateInstance,
+    ConfirmResize,
+    RevertResize,
     /// Recorded as done; nothing runs.
     LockInstance,
     /// As with the lock.
@@ -25,7 +33,7 @@ pub enum OperationKind {
 
 impl OperationKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 15] = [
         Self::ImportImage,
         Self::DeleteImage,
         Self::CreateInstance,
@@ -33,6 +41,12 @@ impl OperationKind {
         Self::StartInstance,
         Self::StopInstance,
         Self::RebootInstance,
+        Self::PauseInstance,
+        Self::UnpauseInstance,
+        Self::ResizeInstance,
+        Self::MigrateInstance,
+        Self::ConfirmResize,
+        Self::RevertResize,
         Self::LockInstance,
         Self::UnlockInstance,
     ];
@@ -47,6 +61,12 @@ impl OperationKind {
             Self::StartInstance => "start_instance",
             Self::StopInstance => "stop_instance",
             Self::RebootInstance => "reboot_instance",
+            Self::PauseInstance => "pause_instance",
+            Self::UnpauseInstance => "unpause_instance",
+            Self::ResizeInstance => "resize_instance",
+            Self::MigrateInstance => "migrate_instance",
+            Self::ConfirmResize => "confirm_resize",
+            Self::RevertResize => "revert_resize",
             Self::LockInstance => "lock_instance",
             Self::UnlockInstance => "unlock_instance",
         }

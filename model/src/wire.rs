@@ -17,20 +17,29 @@ pub struct NovaView {
 
 /// Nova's words for this state, task and power state.
 pub fn nova_view(state: &InstanceState, task: Option<Task>, power: PowerState) -> NovaView {
-    let (vm_state, status) = match state.name() {
-        StateName::Building => ("building", "BUILD"),
-        StateName::Active => ("active", "ACTIVE"),
-        StateName::Stopped => ("stopped", "SHUTOFF"),
-        StateName::Error => ("error", "ERROR"),
-        StateName::Deleted => ("deleted", "DELETED"),
-    };
-    // Clients wait for these two to be over. An instance that was in another state keeps its word.
+    let (vm_state, status) = words(state.name());
+    // Clients wait for these to be over. An instance that was in another state keeps its word.
     let status = match (state.name(), task) {
         (StateName::Active, Some(Task::Rebooting)) => "REBOOT",
         (StateName::Active, Some(Task::RebootingHard)) => "HARD_REBOOT",
+        (StateName::Active | StateName::Stopped, Some(Task::Resizing)) => "RESIZE",
+        (StateName::Resized, Some(Task::RevertingResize)) => "REVERT_RESIZE",
         _ => status,
     };
     NovaView { vm_state, task_state: task.map(task_state), power_state: power.nova_number(), status }
+}
+
+/// `vm_state` and `status` of an instance to which nothing is being done.
+fn words(state: StateName) -> (&'static str, &'static str) {
+    match state {
+        StateName::Building => ("building", "BUILD"),
+        StateName::Active => ("active", "ACTIVE"),
+        StateName::Paused => ("paused", "PAUSED"),
+        StateName::Stopped => ("stopped", "SHUTOFF"),
+        StateName::Resized => ("resized", "VERIFY_RESIZE"),
+        StateName::Error => ("error", "ERROR"),
+        StateName::Deleted => ("deleted", "DELETED"),
+    }
 }
 
 fn task_state(task: Task) -> &'static str {
@@ -42,6 +51,11 @@ fn task_state(task: Task) -> &'static str {
         Task::Stopping => "powering-off",
         Task::Rebooting => "rebooting",
         Task::RebootingHard => "rebooting_hard",
+        Task::Pausing => "pausing",
+        Task::Unpausing => "unpausing",
+        Task::Resizing => "resize_migrating",
+        Task::ConfirmingResize => "resize_confirming",
+        Task::RevertingResize => "resize_reverting",
     }
 }
 
@@ -51,11 +65,13 @@ pub fn states_of_status(status: &str) -> Option<Vec<StateName>> {
     let found = match status.to_ascii_uppercase().as_str() {
         "BUILD" => vec![StateName::Building],
         "ACTIVE" => vec![StateName::Active],
+        "PAUSED" => vec![StateName::Paused],
         "SHUTOFF" => vec![StateName::Stopped],
+        "VERIFY_RESIZE" => vec![StateName::Resized],
         "ERROR" => vec![StateName::Error],
         "DELETED" => vec![StateName::Deleted],
-        "HARD_REBOOT" | "MIGRATING" | "PASSWORD" | "PAUSED" | "REBOOT" | "REBUILD" | "RESCUE" | "RESIZE" | "REVERT_RESIZE"
-        | "SHELVED" | "SHELVED_OFFLOADED" | "SOFT_DELETED" | "SUSPENDED" | "UNKNOWN" | "VERIFY_RESIZE" => Vec::new(),
+        "HARD_REBOOT" | "MIGRATING" | "PASSWORD" | "REBOOT" | "REBUILD" | "RESCUE" | "RESIZE" | "REVERT_RESIZE" | "SHELVED"
+        | "SHELVED_OFFLOADED" | "SOFT_DELETED" | "SUSPENDED" | "UNKNOWN" => Vec::new(),
         _ => return None,
     };
     Some(found)
@@ -64,17 +80,9 @@ pub fn states_of_status(status: &str) -> Option<Vec<StateName>> {
 /// The words as Markdown tables.
 pub fn table() -> String {
     let mut text = String::from("| state | `vm_state` | `status` |\n|---|---|---|\n");
-    let fault = crate::fault::Fault::new(crate::fault::FaultKind::Internal, "");
-    let states = [
-        InstanceState::Building,
-        InstanceState::Active,
-        InstanceState::Stopped,
-        InstanceState::Error { fault },
-        InstanceState::Deleted,
-    ];
-    for state in states {
-        let view = nova_view(&state, None, PowerState::Unknown);
-        text += &format!("| {} | `{}` | `{}` |\n", state.name().as_str(), view.vm_state, view.status);
+    for state in StateName::ALL {
+        let (vm_state, status) = words(state);
+        text += &format!("| {} | `{vm_state}` | `{status}` |\n", state.as_str());
     }
     text += "\n| task | `task_state` | `status` of an active instance |\n|---|---|---|\n";
     for task in Task::ALL {

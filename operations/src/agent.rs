@@ -77,7 +77,7 @@ pub(crate) async fn ask_in_step(
 ) -> Result<Answer, StepError> {
     let name = action.name();
     let not_after = context.control.now().plus(patience);
-    let command = Command { id: command_id(context, name), instance_id: instance, epoch, action, not_after };
+    let command = Command { id: command_id(context, name, epoch), instance_id: instance, epoch, action, not_after };
     match ask(&context.control, host, &command, patience).await? {
         Some(Outcome::Guest { power }) => Ok(Answer::Guest(power)),
         Some(Outcome::Gone) => Ok(Answer::Gone),
@@ -108,8 +108,8 @@ pub(crate) enum Answer {
 }
 
 /// The same for the same attempt, so that a step that is resumed asks for the same thing; another for
-/// the next attempt, because the report of a failed command stands.
-fn command_id(context: &Context, action: &str) -> CommandId {
-    let name = format!("{action} {}", context.attempt());
+/// the next attempt, because the report of a failed command stands, and for another epoch.
+fn command_id(context: &Context, action: &str, epoch: Epoch) -> CommandId {
+    let name = format!("{action} {epoch} {}", context.attempt());
     CommandId::from_uuid(Uuid::new_v5(&context.operation.as_uuid(), name.as_bytes()))
 }

@@ -20,7 +20,7 @@ use crate::image::Uploads;
 use crate::join::Registry;
 use crate::liveness::Beats;
 use crate::membership::{self, Membership};
-use crate::{liveness, purge};
+use crate::{liveness, moving, purge};
 
 /// Everything that the control plane works with. Cloning is cheap.
 #[derive(Clone)]
@@ -76,6 +76,8 @@ pub struct Settings {
     pub host_down_after_seconds: u64,
     /// How long a guest may take to shut down before its plug is pulled.
     pub shutdown_timeout_seconds: u64,
+    /// After so long, a move that nobody confirmed or reverted is confirmed; 0: never.
+    pub resize_confirm_seconds: u64,
     /// Which instances have a config drive.
     pub config_drive: ConfigDrivePolicy,
     /// What every config drive carries beside the instance's own data: cloud-init takes `cloud-init` of it
@@ -115,6 +117,7 @@ impl Default for Settings {
             beat_interval_ms: 1000,
             host_down_after_seconds: 10,
             shutdown_timeout_seconds: 60,
+            resize_confirm_seconds: 0,
             config_drive: ConfigDrivePolicy::WhenNeeded,
             vendor_data: serde_json::Map::new(),
             trash_delay_seconds: 3600,
@@ -161,7 +164,12 @@ impl Control {
     /// Does what a control node does by itself, until `shutdown`: takes operations up, keeps their
     /// leases, stores beats, purges the trash. Spawn it once.
     pub async fn run(&self, shutdown: CancellationToken) {
-        tokio::join!(self.0.engine.run(self, &shutdown), liveness::run(self, &shutdown), purge::run(self, &shutdown));
+        tokio::join!(
+            self.0.engine.run(self, &shutdown),
+            liveness::run(self, &shutdown),
+            purge::run(self, &shutdown),
+            moving::confirm_overdue(self, &shutdown)
+        );
         membership::leave(self, || self.0.engine.is_idle()).await;
     }
 

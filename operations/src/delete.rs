@@ -4,15 +4,13 @@
 //! command when it is back, and its guest meanwhile writes to a disk that nobody else has. What was
 //! recorded of its clients stays until they are proven gone.
 
-use cuttle_compute_protocol::{Action, Command, Outcome as Reported};
-use cuttle_model::clock::Timestamp;
+use cuttle_compute_protocol::Outcome as Reported;
 use cuttle_model::disk::Disk;
 use cuttle_model::fault::FaultKind;
-use cuttle_model::ids::{CommandId, Epoch, HostId, InstanceId};
+use cuttle_model::ids::{Epoch, HostId, InstanceId};
 use cuttle_model::instance::{Instance, InstanceState, PowerState};
 use cuttle_model::operation::OperationKind;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::agent;
 use crate::engine::{ClaimEnd, Context, Outcome, Step, StepError, Steps, step};
@@ -31,6 +29,8 @@ pub struct Delete {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Target {
     host_id: Option<HostId>,
+    /// Where it could have gone back to: there is no guest, only what the host keeps of it.
+    left_host_id: Option<HostId>,
     epoch: Epoch,
     disks: Vec<Disk>,
 }
@@ -78,24 +78,24 @@ impl Steps for Delete {
 async fn look(context: &Context, state: &mut Delete) -> Result<(), StepError> {
     let instance = context.instance().await?;
     let disks = instance.disks().cloned().collect();
-    state.target = Some(Target { host_id: instance.host_id, epoch: instance.epoch, disks });
+    let left_host_id = match &instance.state {
+        InstanceState::Resized { before } => Some(before.host_id).filter(|left| Some(*left) != instance.host_id),
+        _ => None,
+    };
+    state.target = Some(Target { host_id: instance.host_id, left_host_id, epoch: instance.epoch, disks });
     Ok(())
 }
 
 async fn destroy_guest(context: &Context, state: &mut Delete) -> Result<(), StepError> {
     let Some(target) = &state.target else { return Err(not_looked()) };
+    if let Some(left) = target.left_host_id {
+        guest::forget_there(context, state.instance_id, left, target.epoch).await?;
+    }
     let Some(host) = target.host_id else {
         state.stopped = true;
         return Ok(());
     };
-    let command = Command {
-        id: CommandId::from_uuid(Uuid::new_v5(&context.operation.as_uuid(), b"forget_guest")),
-        instance_id: state.instance_id,
-        epoch: target.epoch,
-        action: Action::ForgetGuest,
-        // Good for ever: a host that comes back after a month must still do it.
-        not_after: Timestamp::from_micros(i64::MAX),
-    };
+    let command = guest::forget_command(context, state.instance_id, host, target.epoch);
     let patience = std::time::Duration::from_secs(context.control.settings().delete_patience_seconds);
     match agent::ask_and_leave(&context.control, host, &command, patience).await? {
         Some(Reported::Failed { message, retry: true }) => return Err(StepError::retry(FaultKind::Hypervisor, message)),

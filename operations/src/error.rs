@@ -49,6 +49,18 @@ pub enum RequestError {
     /// What the guest shall be told can reach it only on a config drive, which the user does not want.
     #[error(transparent)]
     DriveNeeded(#[from] DriveNeeded),
+    /// The flavor cannot be had by a resize.
+    #[error("{0}")]
+    BadResize(String),
+    /// No host could take it; the text says why.
+    #[error("{0}")]
+    NoValidHost(String),
+    /// The host that was asked for does not exist.
+    #[error("Compute host {0} could not be found.")]
+    NoSuchHost(HostName),
+    /// The host that was asked for is the one where it is.
+    #[error("The instance is on host {0} already.")]
+    SameHost(HostName),
     /// The instance was never made, so there is nothing to run.
     #[error("the instance has no disk to boot from")]
     NoDisk,

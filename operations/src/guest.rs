@@ -9,15 +9,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cuttle_compute_protocol::{Action, GuestDisk, GuestSpec, ShutdownMode};
+use cuttle_compute_protocol::{Action, Command, GuestDisk, GuestSpec, ShutdownMode};
 use cuttle_model::client::{ClientProof, DiskClient};
+use cuttle_model::clock::Timestamp;
 use cuttle_model::disk::Disk;
 use cuttle_model::disk_limits::DiskLimits;
 use cuttle_model::fault::FaultKind;
 use cuttle_model::flavor::Flavor;
-use cuttle_model::ids::{Epoch, HostId, InstanceId, ProjectId};
+use cuttle_model::ids::{CommandId, Epoch, HostId, InstanceId, ProjectId};
 use cuttle_model::instance::{Instance, PowerState};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::agent::{Answer, ask_in_step};
 use crate::engine::{Context, StepError};
@@ -114,6 +116,19 @@ pub(crate) async fn stop_for_certain(
         Answer::Gone | Answer::NoGuest => Ok(()),
         Answer::Guest(power) => Err(StepError::retry(FaultKind::Hypervisor, format!("the guest is still {}", power.as_str()))),
     }
+}
+
+/// What tells a host to forget an instance: good for ever, as a host that comes back after a month must still do it.
+pub(crate) fn forget_command(context: &Context, instance_id: InstanceId, host: HostId, epoch: Epoch) -> Command {
+    let name = format!("forget_guest {host}");
+    let id = CommandId::from_uuid(Uuid::new_v5(&context.operation.as_uuid(), name.as_bytes()));
+    Command { id, instance_id, epoch, action: Action::ForgetGuest, not_after: Timestamp::from_micros(i64::MAX) }
+}
+
+/// Lets a host that an instance has left forget it, whenever it hears of it.
+pub(crate) async fn forget_there(context: &Context, instance: InstanceId, host: HostId, epoch: Epoch) -> Result<(), StepError> {
+    let command = forget_command(context, instance, host, epoch);
+    Ok(context.control.database().insert_command(host, &command).await?)
 }
 
 /// Closes the records of clients whose process is known to be gone, once the disk has no watcher with

@@ -100,7 +100,7 @@ pub async fn guests_changed(control: &Control, host: &Host, guests: Vec<GuestSta
         change_row(control, guest.instance_id, |instance| {
             let of_now = instance.host_id == Some(host.id) && instance.epoch == guest.epoch;
             // Whoever works on the instance reads the world itself.
-            let settled = instance.task.is_none() && instance.state == InstanceState::Active;
+            let settled = instance.task.is_none() && instance.state.has_guest();
             (of_now && settled && instance.power != guest.power).then(|| follow(instance, guest.power))
         })
         .await?;
@@ -198,19 +198,21 @@ async fn disowned(control: &Control, host: &Host, guests: &[GuestState]) -> Resu
     Ok(disowned)
 }
 
-/// Instances that are meant to run on a host which has no guest of them: it was restarted, or their
+/// Instances that are meant to have a guest on a host which has none of them: it was restarted, or their
 /// process was killed while the agent was away.
 async fn note_missing(control: &Control, host: &Host, guests: &[GuestState]) -> Result<(), HostError> {
-    let query = InstanceQuery { host: Some(host.id), states: vec![StateName::Active], ..InstanceQuery::default() };
+    let states = vec![StateName::Active, StateName::Paused, StateName::Resized];
+    let query = InstanceQuery { host: Some(host.id), states, ..InstanceQuery::default() };
     for instance in control.database().list_instances(&query).await? {
         if guests.iter().any(|guest| guest.instance_id == instance.id) {
             continue;
         }
         let seen = instance.epoch;
         change_row(control, instance.id, |instance| {
-            let settled = instance.task.is_none() && instance.state == InstanceState::Active;
+            let settled = instance.task.is_none() && instance.state.has_guest();
             let of_now = instance.host_id == Some(host.id) && instance.epoch == seen;
-            (settled && of_now).then(|| follow(instance, PowerState::Shutdown))
+            let known = instance.power == PowerState::Shutdown && instance.state != InstanceState::Active;
+            (settled && of_now && !known).then(|| follow(instance, PowerState::Shutdown))
         })
         .await?;
     }
@@ -218,11 +220,12 @@ async fn note_missing(control: &Control, host: &Host, guests: &[GuestState]) -> 
 }
 
 /// The row as it must be when the guest is in this power state. A guest without a process is a stopped
-/// instance, whoever stopped it.
+/// instance, whoever stopped it; one that was resized still waits to be confirmed.
 fn follow(instance: Instance, power: PowerState) -> Instance {
-    let state = match power {
-        PowerState::Shutdown | PowerState::Crashed => InstanceState::Stopped,
-        PowerState::Running | PowerState::Paused | PowerState::Unknown => instance.state,
+    let state = match (power, instance.state) {
+        (_, state @ InstanceState::Resized { .. }) => state,
+        (PowerState::Shutdown | PowerState::Crashed, _) => InstanceState::Stopped,
+        (PowerState::Running | PowerState::Paused | PowerState::Unknown, state) => state,
     };
     Instance { state, power, ..instance }
 }

@@ -32,6 +32,8 @@ mod guest;
 pub mod health;
 mod liveness;
 mod membership;
+pub mod moving;
+mod pause;
 mod purge;
 mod reboot;
 mod start;

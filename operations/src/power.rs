@@ -8,6 +8,8 @@ use cuttle_model::operation::{Operation, OperationKind, OperationStatus, Subject
 
 use crate::delete::Delete;
 use crate::engine::{Engine, Steps};
+use crate::moving::{Confirm, Revert};
+use crate::pause::{Pause, Unpause};
 use crate::reboot::{Reboot, RebootKind};
 use crate::start::Start;
 use crate::stop::Stop;
@@ -29,13 +31,15 @@ pub async fn request(control: &Control, who: &Requester, id: InstanceId, request
         if runs && (instance.root_disk.is_none() || instance.host_id.is_none()) {
             return Err(RequestError::NoDisk);
         }
-        let operation = operation_for(control, who, &instance, request);
+        let Some(operation) = operation_for(control, who, &instance, request) else {
+            return Err(conflict(&instance, request));
+        };
         let when_busy = match request {
             Request::Delete => WhenBusy::CancelAndWait,
-            Request::Start | Request::Stop | Request::Reboot | Request::RebootHard => WhenBusy::Refuse,
+            _ => WhenBusy::Refuse,
         };
         let mark = Mark::Instance { generation: instance.generation, task };
-        let begin = Begin { operation, mark, when_busy };
+        let begin = Begin { operation, mark, when_busy, room: None };
         match control.database().begin_operation(&begin).await? {
             Begun::Begun => {
                 control.engine().start(control, begin.operation);
@@ -44,15 +48,16 @@ pub async fn request(control: &Control, who: &Requester, id: InstanceId, request
             Begun::Waiting => return Ok(()),
             // Another delete waits already.
             Begun::Busy if request == Request::Delete => return Ok(()),
-            Begun::Busy => return Err(conflict(&instance, request)),
+            Begun::Busy | Begun::HostFull | Begun::OverQuota(_) => return Err(conflict(&instance, request)),
             Begun::Stale => {}
         }
     }
 }
 
-fn operation_for(control: &Control, who: &Requester, instance: &Instance, request: Request) -> Operation {
+/// The operation that does it. `None`: the instance has nothing to do it with, or more has to be said ([`crate::moving`]).
+fn operation_for(control: &Control, who: &Requester, instance: &Instance, request: Request) -> Option<Operation> {
     let subject = Subject::Instance(instance.id);
-    match request {
+    Some(match request {
         Request::Start => new_operation(control, who, Start::KIND, subject, &Start::new(instance.id)),
         Request::Stop => {
             let stop = Stop::new(instance.id, instance.host_id, instance.epoch);
@@ -60,8 +65,13 @@ fn operation_for(control: &Control, who: &Requester, instance: &Instance, reques
         }
         Request::Reboot => new_operation(control, who, Reboot::KIND, subject, &Reboot::new(instance.id, RebootKind::Soft)),
         Request::RebootHard => new_operation(control, who, Reboot::KIND, subject, &Reboot::new(instance.id, RebootKind::Hard)),
+        Request::Pause => new_operation(control, who, Pause::KIND, subject, &Pause::new(instance)),
+        Request::Unpause => new_operation(control, who, Unpause::KIND, subject, &Unpause::new(instance)),
+        Request::ConfirmResize => new_operation(control, who, Confirm::KIND, subject, &Confirm::new(instance)),
+        Request::RevertResize => new_operation(control, who, Revert::KIND, subject, &Revert::new(instance)?),
         Request::Delete => new_operation(control, who, Delete::KIND, subject, &Delete::new(instance.id)),
-    }
+        Request::Resize | Request::Migrate => return None,
+    })
 }
 
 /// An operation that is about to begin, with this node's lease.
@@ -90,7 +100,7 @@ pub(crate) fn new_operation<S: Steps>(
     }
 }
 
-fn conflict(instance: &Instance, request: Request) -> RequestError {
+pub(crate) fn conflict(instance: &Instance, request: Request) -> RequestError {
     let (state, task) = (instance.state.name(), instance.task);
     RequestError::Conflict { state, task, request, allowed: machine::allowed(state, task) }
 }

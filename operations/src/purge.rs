@@ -7,7 +7,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use cuttle_model::clock::Timestamp;
-use cuttle_model::disk::{IMAGE_SNAPSHOT, UPLOAD_SUFFIX, disk_of_name, image_name};
+use cuttle_model::disk::{IMAGE_SNAPSHOT, RESIZE_SNAPSHOT, UPLOAD_SUFFIX, disk_owner_of_name, image_name};
 use cuttle_model::ids::ImageId;
 use cuttle_model::image::ImageStatus;
 use cuttle_model::instance::InstanceState;
@@ -58,17 +58,16 @@ async fn purge_pool(control: &Control, pool: &str) -> Result<(), cuttle_rbd_back
     Ok(())
 }
 
-/// The snapshot that instances were cloned from would keep an image in the trash for ever. It goes only now, so that until now
+/// The snapshot that instances were cloned from, or to which a resize went back, would keep an image in the trash for ever. It goes only now, so that until now
 /// the image could be restored. Clones live on: Ceph keeps what they need until the last of them is gone or flattened.
 async fn release_snapshot(pool: &dyn ImagePool, entry: &TrashEntry) -> Result<(), cuttle_rbd_backend::Error> {
-    if entry.name.parse::<ImageId>().is_err() {
-        return Ok(());
-    }
     let image = || ImageRef::id(&entry.id);
     let snapshots = pool.list_snapshots(image()).await?.unwrap_or_default();
-    if snapshots.iter().any(|snapshot| snapshot.name == IMAGE_SNAPSHOT) {
-        pool.unprotect_snapshot(image(), IMAGE_SNAPSHOT).await?;
-        pool.remove_snapshot(image(), IMAGE_SNAPSHOT).await?;
+    for name in [IMAGE_SNAPSHOT, RESIZE_SNAPSHOT] {
+        if snapshots.iter().any(|snapshot| snapshot.name == name) {
+            pool.unprotect_snapshot(image(), name).await?;
+            pool.remove_snapshot(image(), name).await?;
+        }
     }
     Ok(())
 }
@@ -76,7 +75,7 @@ async fn release_snapshot(pool: &dyn ImagePool, entry: &TrashEntry) -> Result<()
 /// Is this something of ours that no row names any more?
 async fn nobody_names(control: &Control, entry: &TrashEntry) -> bool {
     let database = control.database();
-    if let Some((instance, _)) = disk_of_name(&entry.name) {
+    if let Some(instance) = disk_owner_of_name(&entry.name) {
         return match database.get_instance(instance).await {
             Ok(Some(row)) => row.state == InstanceState::Deleted || row.disks().all(|disk| disk.image_id != entry.id),
             // Not an instance of this database: perhaps another cloud's, or one that was lost with its rows.

@@ -81,7 +81,7 @@ impl Site {
             fault: None,
             finished_at: rows::at(3),
             ended: Some(step_end(last)),
-            subject: SubjectEnd::Instance { instance: Box::new(instance), release_claim: false },
+            subject: SubjectEnd::Instance { instance: Box::new(instance), claims: cuttle_database::ClaimEnd::Kept },
         };
         let _ = self.cloud.shared.database.end_operation(&end).await.unwrap();
     }

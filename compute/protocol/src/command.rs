@@ -30,6 +30,8 @@ pub enum Action {
     },
     /// Let the guest of this epoch run: the control plane has recorded its clients.
     ResumeGuest,
+    /// Let the guest of this epoch stand still: its process and its memory stay. [`Action::ResumeGuest`] lets it go on.
+    PauseGuest,
     /// Make sure that no guest of this instance runs here, in this epoch or an older one.
     /// Done only when its process is gone; from then on, no older command starts it.
     StopGuest {
@@ -55,6 +57,7 @@ impl Action {
         match self {
             Self::CreateGuest { .. } => "create_guest",
             Self::ResumeGuest => "resume_guest",
+            Self::PauseGuest => "pause_guest",
             Self::StopGuest { .. } => "stop_guest",
             Self::ReadConsole { .. } => "read_console",
             Self::TakeInventory => "take_inventory",

@@ -26,7 +26,7 @@ pub use liveness::{Beat, BeatAnswer, CephIdentity, GuestState, Hello, Welcome};
 use uuid::Uuid;
 
 /// The protocol's version; agent and control plane refuse to talk when theirs differ.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Paths on the agents' listener.
 pub mod path {

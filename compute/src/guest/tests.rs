@@ -75,6 +75,11 @@ impl Hypervisor for Fake {
         self.guests.lock().unwrap().get_mut(&instance).unwrap().power = PowerState::Running;
         Ok(())
     }
+    async fn pause(&self, instance: InstanceId) -> Result<(), HypervisorError> {
+        self.note(instance, "pause").await;
+        self.guests.lock().unwrap().get_mut(&instance).unwrap().power = PowerState::Paused;
+        Ok(())
+    }
     async fn press_power_button(&self, instance: InstanceId) -> Result<(), HypervisorError> {
         self.note(instance, "press").await;
         Ok(())

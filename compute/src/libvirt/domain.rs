@@ -169,6 +169,22 @@ pub fn resume(connection: &Connection, instance: InstanceId) -> Result<(), Libvi
     }
 }
 
+/// Lets a domain stand still.
+pub fn pause(connection: &Connection, instance: InstanceId) -> Result<(), LibvirtError> {
+    let what = format!("pause the guest of instance {instance}");
+    let Some(domain) = Domain::lookup(connection, instance)? else {
+        return Err(LibvirtError::own(what, "there is no such domain"));
+    };
+    if domain.state()?.is_some_and(|(state, reason)| power(state, reason) == PowerState::Paused) {
+        return Ok(());
+    }
+    // SAFETY: the domain is valid during the call.
+    match unsafe { sys::virDomainSuspend(domain.raw) } {
+        0 => Ok(()),
+        _ => Err(LibvirtError::last(what)),
+    }
+}
+
 /// Presses the power button. A domain that has gone needs none.
 pub fn press_power_button(connection: &Connection, instance: InstanceId) -> Result<(), LibvirtError> {
     let Some(domain) = Domain::lookup(connection, instance)? else {

@@ -4,9 +4,9 @@ use cuttle_model::ids::OperationId;
 use cuttle_model::operation::{Operation, OperationStatus};
 
 use super::row::Columns;
-use super::{Attempt, Handle, Row, Tx, operations, subject};
+use super::{Attempt, Handle, Row, Tx, claims, operations, quotas, subject};
 use crate::events::Event;
-use crate::operations::{Begin, Begun, WhenBusy};
+use crate::operations::{Begin, Begun, Room, WhenBusy};
 
 impl Handle {
     pub(super) async fn begin_once(&self, begin: &Begin) -> Attempt<Begun> {
@@ -31,9 +31,26 @@ impl Handle {
                 Begun::Waiting
             }
         };
+        if let Some(room) = &begin.room
+            && let Some(refused) = take_room(&mut tx, room).await?
+        {
+            return Ok(refused);
+        }
         tx.commit().await?;
         Ok(begun)
     }
+}
+
+/// Claims the room that the operation needs, or says why it cannot have it.
+async fn take_room(tx: &mut Tx, room: &Room) -> Attempt<Option<Begun>> {
+    if let Some((scope, more)) = &room.quota {
+        let over = quotas::check_instance(tx, more, scope).await?;
+        if !over.is_empty() {
+            return Ok(Some(Begun::OverQuota(over)));
+        }
+    }
+    let claimed = claims::lock_host(tx, &room.placement).await? && claims::claim(tx, &room.placement, claims::OTHER).await?;
+    Ok((!claimed).then_some(Begun::HostFull))
 }
 
 enum Waits {

@@ -17,6 +17,7 @@ const NAMED: i64 = 10;
 macro_rules! on_it {
     () => {
         "FROM instances WHERE (host_id = $1 AND state <> 'deleted') \
+         OR id IN (SELECT instance_id FROM claims WHERE host_id = $1) \
          OR id IN (SELECT instance_id FROM disk_clients WHERE host_id = $1 AND closed_at IS NULL)"
     };
 }

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
+use cuttle_model::capacity::Claim;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::{Instance, InstanceState, Lock, LockedBy, PowerState, StateName, Task};
 use cuttle_model::operation::Operation;
@@ -10,11 +11,13 @@ use futures_util::TryStreamExt;
 
 use super::row::Columns;
 use super::{
-    Attempt, Handle, Query, Row, Tx, attempt, bind, changed, instance_list, leases, operations, quotas, subject, tags, user_data,
+    Attempt, Handle, Query, Row, Tx, attempt, bind, changed, claims, instance_list, leases, operations, quotas, subject, tags,
+    user_data,
 };
 use crate::Result;
-use crate::instances::{Insertion, InstanceQuery, Instances, NewInstance, Placement};
+use crate::instances::{Insertion, InstanceQuery, Instances, NewInstance};
 use crate::operations::{LeaseGuard, Written};
+use crate::quotas::InstanceUsage;
 
 const TABLE: &str = "instances";
 
@@ -24,7 +27,7 @@ macro_rules! instance_columns {
         "id, project_id, user_id, name, description, hostname, flavor_id, flavor, image_id, state, fault, task, power, \
          host_id, epoch, running_allowed, root_disk, metadata, key_name, availability_zone, created_at, updated_at, \
          launched_at, deleted_at, generation, public_key, tags, locked_by, locked_reason, reservation_id, launch_index, \
-         access_ipv4, access_ipv6, vcpus, ram_mib, extra_disks, config_drive"
+         access_ipv4, access_ipv6, vcpus, ram_mib, extra_disks, config_drive, before_resize"
     };
 }
 pub(super) use instance_columns;
@@ -38,19 +41,19 @@ impl Instances for Handle {
             let mut tx = self.begin().await?;
             // Before the host, as everywhere: so two of these never wait for each other.
             if let Some(scope) = &new.quota {
-                let over = quotas::check_instance(&mut tx, &new.instance, scope).await?;
+                let over = quotas::check_instance(&mut tx, &InstanceUsage::of_flavor(&new.instance.flavor), scope).await?;
                 if !over.is_empty() {
                     return Ok(Insertion::OverQuota(over));
                 }
             }
             if let Some(placement) = &new.placement
-                && !lock_host(&mut tx, placement).await?
+                && !claims::lock_host(&mut tx, placement).await?
             {
                 return Ok(Insertion::HostFull);
             }
             insert(&mut tx, &new.instance).await?;
             if let Some(placement) = &new.placement
-                && !claim(&mut tx, placement).await?
+                && !claims::claim(&mut tx, placement, claims::HOME).await?
             {
                 return Ok(Insertion::HostFull);
             }
@@ -101,6 +104,18 @@ impl Instances for Handle {
         .await
     }
 
+    async fn move_instance(&self, instance: &Instance, home: &Claim, other: &Claim, guard: &LeaseGuard) -> Result<Written> {
+        attempt("move an instance", || async move {
+            let mut tx = self.begin().await?;
+            let updated = changed(update(instance)?, tx.connection()).await?;
+            if updated {
+                claims::replace(&mut tx, home, other).await?;
+            }
+            leases::finish_guarded(tx, guard, updated).await
+        })
+        .await
+    }
+
     async fn update_instance_recorded(&self, instance: &Instance, operation: &Operation) -> Result<Written> {
         attempt("update an instance and record it", || async move {
             let mut tx = self.begin().await?;
@@ -115,34 +130,12 @@ impl Instances for Handle {
     }
 }
 
-/// Keeps other claims on this host out until the transaction ends. False: it takes none.
-async fn lock_host(tx: &mut Tx, placement: &Placement) -> Attempt<bool> {
-    const LOCK: &str = "UPDATE hosts SET placements = placements + 1 WHERE id = $1 AND disabled = 0";
-    changed(sqlx::query(LOCK).bind(placement.claim.host_id.to_string()), tx.connection()).await
-}
-
-/// Writes a claim if there is room for it. False: there is none.
-async fn claim(tx: &mut Tx, Placement { claim, vcpu_limit, ram_limit_mib }: &Placement) -> Attempt<bool> {
-    const CLAIM: &str = "INSERT INTO claims (instance_id, host_id, vcpus, ram_mib) \
-         SELECT $1, $2, $3, $4 \
-         FROM (SELECT COALESCE(SUM(vcpus), 0) AS vcpus, COALESCE(SUM(ram_mib), 0) AS ram_mib FROM claims WHERE host_id = $2) AS taken \
-         WHERE taken.vcpus + $3 <= $5 AND taken.ram_mib + $4 <= $6";
-    let query = sqlx::query(CLAIM)
-        .bind(claim.instance_id.to_string())
-        .bind(claim.host_id.to_string())
-        .bind(i64::from(claim.vcpus))
-        .bind(bind::integer("claims", "ram_mib", claim.ram_mib)?)
-        .bind(bind::limit(*vcpu_limit))
-        .bind(bind::limit(*ram_limit_mib));
-    changed(query, tx.connection()).await
-}
-
 async fn insert(tx: &mut Tx, instance: &Instance) -> Attempt<()> {
     const INSERT: &str = concat!(
         "INSERT INTO instances (",
         instance_columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, \
-         $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37)"
+         $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)"
     );
     bound(INSERT, instance)?.execute(tx.connection()).await?;
     Ok(())
@@ -157,7 +150,7 @@ pub(super) fn update(instance: &Instance) -> Attempt<Query<'static>> {
          running_allowed = $16, root_disk = $17, metadata = $18, key_name = $19, availability_zone = $20, created_at = $21, \
          updated_at = $22, launched_at = $23, deleted_at = $24, generation = generation + 1, public_key = $26, tags = $27, locked_by = $28, \
          locked_reason = $29, reservation_id = $30, launch_index = $31, access_ipv4 = $32, access_ipv6 = $33, vcpus = $34, \
-         ram_mib = $35, extra_disks = $36, config_drive = $37 \
+         ram_mib = $35, extra_disks = $36, config_drive = $37, before_resize = $38 \
          WHERE id = $1 AND generation = $25 AND epoch = $15 AND ($16 IS NULL OR running_allowed = $16)";
     bound(UPDATE, instance)
 }
@@ -165,7 +158,11 @@ pub(super) fn update(instance: &Instance) -> Attempt<Query<'static>> {
 fn bound(statement: &'static str, instance: &Instance) -> Attempt<Query<'static>> {
     let fault = match &instance.state {
         InstanceState::Error { fault } => Some(bind::json(TABLE, "fault", fault)?),
-        InstanceState::Building | InstanceState::Active | InstanceState::Stopped | InstanceState::Deleted => None,
+        _ => None,
+    };
+    let before_resize = match &instance.state {
+        InstanceState::Resized { before } => Some(bind::json(TABLE, "before_resize", before)?),
+        _ => None,
     };
     let root_disk = instance.root_disk.as_ref().map(|disk| bind::json(TABLE, "root_disk", disk)).transpose()?;
     let public_key = instance.public_key.as_ref().map(|key| bind::json(TABLE, "public_key", key)).transpose()?;
@@ -206,7 +203,8 @@ fn bound(statement: &'static str, instance: &Instance) -> Attempt<Query<'static>
         .bind(i64::from(instance.flavor.vcpus))
         .bind(bind::integer(TABLE, "ram_mib", instance.flavor.ram_mib)?)
         .bind(bind::json(TABLE, "extra_disks", &instance.extra_disks)?)
-        .bind(i64::from(instance.config_drive)))
+        .bind(i64::from(instance.config_drive))
+        .bind(before_resize))
 }
 
 pub(super) fn read(row: &Row) -> Attempt<Instance> {
@@ -225,7 +223,9 @@ pub(super) fn read(row: &Row) -> Attempt<Instance> {
         state: match columns.word("state", state_name)? {
             StateName::Building => InstanceState::Building,
             StateName::Active => InstanceState::Active,
+            StateName::Paused => InstanceState::Paused,
             StateName::Stopped => InstanceState::Stopped,
+            StateName::Resized => InstanceState::Resized { before: columns.json("before_resize")? },
             StateName::Error => InstanceState::Error { fault: columns.json("fault")? },
             StateName::Deleted => InstanceState::Deleted,
         },

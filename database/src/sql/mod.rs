@@ -12,6 +12,7 @@ mod application_credentials;
 mod assignments;
 mod begin;
 mod bind;
+mod claims;
 mod clients;
 mod commands;
 mod control_nodes;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use cuttle_model::ids::{ProjectId, UserId};
-use cuttle_model::instance::Instance;
 use cuttle_model::quota::{Amounts, Excess, Resource, excess};
 
 use super::row::Columns;
@@ -138,19 +137,18 @@ async fn usage<'c, E: sqlx::Executor<'c, Database = super::Db>>(
     Ok((all, own))
 }
 
-/// The limits that one more instance would exceed; empty if it may be. From here on no other instance
-/// of the project is inserted until the transaction ends.
-pub(super) async fn check_instance(tx: &mut Tx, instance: &Instance, scope: &QuotaScope) -> Attempt<Vec<Excess>> {
+/// The limits that so much more would exceed; empty if it may be. From here on nobody else counts in this
+/// project until the transaction ends.
+pub(super) async fn check_instance(tx: &mut Tx, asked: &InstanceUsage, scope: &QuotaScope) -> Attempt<Vec<Excess>> {
     lock(tx, format!("project {}", scope.project)).await?;
     let limits = limits(tx.connection(), scope).await?;
     let (all, own) = usage(tx.connection(), scope.project, &scope.user.to_string()).await?;
-    let ram = i64::try_from(instance.flavor.ram_mib).unwrap_or(i64::MAX);
-    let asked = InstanceUsage { instances: 1, vcpus: i64::from(instance.flavor.vcpus), ram_mib: ram };
     let over = |resource: Resource| {
         let of_user = limits.user.get(&resource).and_then(|limit| excess(resource, asked.of(resource), own.of(resource), *limit));
         of_user.or_else(|| excess(resource, asked.of(resource), all.of(resource), limits.project.get(resource)))
     };
-    Ok(OF_INSTANCES.into_iter().filter_map(over).collect())
+    // What is not asked for is not refused, also where there is too much of it already.
+    Ok(OF_INSTANCES.into_iter().filter(|resource| asked.of(*resource) > 0).filter_map(over).collect())
 }
 
 fn read(row: &Row) -> Attempt<(Resource, i64)> {

@@ -61,8 +61,9 @@ impl Reconciliation for Handle {
         // The flags of two sides: a claim that its instance is not for, and an instance on a host without one.
         const ODD: &str = "SELECT instances.id AS id, state, instances.host_id AS host_id, claims.host_id AS claimed_on \
              FROM instances LEFT JOIN claims ON claims.instance_id = instances.id \
-             WHERE task IS NULL AND ((claims.host_id IS NOT NULL \
+             WHERE task IS NULL AND ((claims.role = 'home' \
              AND (state = 'deleted' OR instances.host_id IS NULL OR instances.host_id <> claims.host_id)) \
+             OR (claims.role = 'other' AND state <> 'resized') \
              OR (claims.host_id IS NULL AND instances.host_id IS NOT NULL AND state <> 'deleted')) \
              ORDER BY instances.id LIMIT $1";
         attempt("compare claims with instances", || async move {

@@ -3,7 +3,7 @@
 use cuttle_model::operation::Subject;
 
 use super::row::Columns;
-use super::{Attempt, Tx, changed, images, instances};
+use super::{Attempt, Tx, changed, claims, images, instances};
 use crate::operations::{Begin, Mark, SubjectEnd, Written};
 
 /// The words for a subject's kind and id.
@@ -49,12 +49,11 @@ pub(super) async fn mark(tx: &mut Tx, begin: &Begin) -> Attempt<bool> {
 
 /// Writes what becomes of the subject, if it still has its generation.
 pub(super) async fn end(tx: &mut Tx, end: &SubjectEnd) -> Attempt<bool> {
-    const RELEASE: &str = "DELETE FROM claims WHERE instance_id = $1";
     match end {
-        SubjectEnd::Instance { instance, release_claim } => {
+        SubjectEnd::Instance { instance, claims: end } => {
             let found = changed(instances::update(instance)?, tx.connection()).await?;
-            if found && *release_claim {
-                sqlx::query(RELEASE).bind(instance.id.to_string()).execute(tx.connection()).await?;
+            if found {
+                claims::release(tx, instance.id, *end).await?;
             }
             Ok(found)
         }

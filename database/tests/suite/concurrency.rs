@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use cuttle_database::{Begun, Database, EndOperation, Insertion, JournalEntry, SubjectEnd, WhenBusy, Written};
+use cuttle_database::{Begun, ClaimEnd, Database, EndOperation, Insertion, JournalEntry, SubjectEnd, WhenBusy, Written};
 use cuttle_model::client::ClientProof;
 use cuttle_model::ids::Epoch;
 use cuttle_model::instance::Instance;
@@ -141,7 +141,7 @@ fn end(guard: cuttle_database::LeaseGuard, instance: &Instance) -> EndOperation 
         fault: None,
         finished_at: rows::at(9),
         ended: None,
-        subject: SubjectEnd::Instance { instance: Box::new(Instance { task: None, ..instance.clone() }), release_claim: false },
+        subject: SubjectEnd::Instance { instance: Box::new(Instance { task: None, ..instance.clone() }), claims: ClaimEnd::Kept },
     }
 }
 

@@ -1,6 +1,8 @@
 //! The end of operations, and what follows from it.
 
-use cuttle_database::{Begin, Begun, EndOperation, Event, LeaseGuard, Mark, NewInstance, SubjectEnd, WhenBusy, Written};
+use cuttle_database::{
+    Begin, Begun, ClaimEnd, EndOperation, Event, LeaseGuard, Mark, NewInstance, SubjectEnd, WhenBusy, Written,
+};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, InstanceState, Task};
 use cuttle_model::operation::{Operation, OperationStatus, Subject};
@@ -21,7 +23,7 @@ fn end(operation: &Operation, subject: SubjectEnd) -> EndOperation {
 }
 
 fn settled(instance: &Instance, state: InstanceState) -> SubjectEnd {
-    SubjectEnd::Instance { instance: Box::new(Instance { state, task: None, ..instance.clone() }), release_claim: false }
+    SubjectEnd::Instance { instance: Box::new(Instance { state, task: None, ..instance.clone() }), claims: ClaimEnd::Kept }
 }
 
 #[tokio::test]
@@ -101,7 +103,7 @@ async fn a_claim_goes_with_the_operation_that_says_so() {
     let new = NewInstance { operation: Some(operation.clone()), ..new };
     lab.database.insert_instance(&new).await.unwrap();
     let instance = Box::new(Instance { state: InstanceState::Deleted, ..new.instance.clone() });
-    let end = end(&operation, SubjectEnd::Instance { instance, release_claim: true });
+    let end = end(&operation, SubjectEnd::Instance { instance, claims: ClaimEnd::Released });
     assert_eq!(lab.database.end_operation(&end).await.unwrap(), Written::Done);
     assert_eq!(lab.database.candidates().await.unwrap()[0].usage.instances, 0);
 }
@@ -113,7 +115,7 @@ async fn an_image_is_settled_too() {
     lab.database.insert_image(&image).await.unwrap();
     let operation = rows::operation(Subject::Image(image.id), rows::node());
     let mark = Mark::Image { generation: image.generation, status: ImageStatus::Saving };
-    let begin = Begin { operation: operation.clone(), mark, when_busy: WhenBusy::Refuse };
+    let begin = Begin { operation: operation.clone(), mark, when_busy: WhenBusy::Refuse, room: None };
     lab.database.begin_operation(&begin).await.unwrap();
     let saving = lab.database.get_image(image.id).await.unwrap().unwrap();
     let active = Image { status: ImageStatus::Active, size_bytes: Some(5), ..saving };

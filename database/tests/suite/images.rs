@@ -43,6 +43,7 @@ async fn a_write_names_its_generation_and_its_lease() {
         operation: operation.clone(),
         mark: Mark::Image { generation: image.generation, status: ImageStatus::Saving },
         when_busy: WhenBusy::Refuse,
+        room: None,
     };
     assert_eq!(lab.database.begin_operation(&begin).await.unwrap(), Begun::Begun);
     let saving = lab.database.get_image(image.id).await.unwrap().unwrap();

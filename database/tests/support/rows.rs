@@ -213,6 +213,7 @@ pub fn begin(instance: &Instance, owner: ControlNodeId, when_busy: WhenBusy) -> 
         operation: operation(Subject::Instance(instance.id), owner),
         mark: Mark::Instance { generation: instance.generation, task: Task::Starting },
         when_busy,
+        room: None,
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cuttle_database::{LeaseGuard, Written};
+use cuttle_model::capacity::Claim;
 use cuttle_model::ids::OperationId;
 use cuttle_model::image::Image;
 use cuttle_model::instance::Instance;
-use cuttle_model::operation::{Operation, Progress, Subject};
+use cuttle_model::operation::{Direction, Operation, Progress, Subject};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,8 @@ pub struct Context {
     /// Counts the attempts at steps; the same number is never used twice in an operation.
     pub(super) attempt: u32,
     pub(super) cancelled: CancellationToken,
+    /// What is being undone is not cancelled any more.
+    undoing: AtomicBool,
     /// When this attempt's progress was last written.
     reported: Mutex<Option<Instant>>,
 }
@@ -42,6 +46,7 @@ impl Context {
             guard,
             attempt: 0,
             cancelled,
+            undoing: AtomicBool::default(),
             reported: Mutex::default(),
         }
     }
@@ -51,7 +56,8 @@ impl Context {
         self.attempt
     }
 
-    pub(super) fn begin_attempt(&self) {
+    pub(super) fn begin_attempt(&self, direction: Direction) {
+        self.undoing.store(direction == Direction::Undo, Ordering::Relaxed);
         *self.reported.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = None;
     }
 
@@ -71,8 +77,11 @@ impl Context {
         }
     }
 
-    /// Waits for `wait`, but not past a cancellation. For waits that change nothing.
+    /// Waits for `wait`, but not past a cancellation, which does not concern an undo. For waits that change nothing.
     pub async fn or_cancelled<T>(&self, wait: impl Future<Output = T>) -> Result<T, StepError> {
+        if self.undoing.load(Ordering::Relaxed) {
+            return Ok(wait.await);
+        }
         tokio::select! {
             done = wait => Ok(done),
             () = self.cancelled.cancelled() => Err(StepError::Cancelled),
@@ -86,6 +95,20 @@ impl Context {
             change(&mut instance);
             instance.updated_at = self.control.now();
             match self.control.database().update_instance(&instance, Some(&self.guard)).await? {
+                Written::Done => return Ok(()),
+                Written::Stale => {}
+                Written::LeaseLost => return Err(StepError::LeaseLost),
+            }
+        }
+    }
+
+    /// As [`Self::update_instance`], and says anew which of the instance's two claims is where it is.
+    pub async fn move_instance(&self, home: &Claim, other: &Claim, change: impl Fn(&mut Instance)) -> Result<(), StepError> {
+        loop {
+            let Row::Instance(mut instance) = self.row().await? else { return Err(wrong_subject()) };
+            change(&mut instance);
+            instance.updated_at = self.control.now();
+            match self.control.database().move_instance(&instance, home, other, &self.guard).await? {
                 Written::Done => return Ok(()),
                 Written::Stale => {}
                 Written::LeaseLost => return Err(StepError::LeaseLost),

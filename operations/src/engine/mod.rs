@@ -24,10 +24,11 @@ mod steps;
 mod worker;
 
 pub use context::Context;
+pub use cuttle_database::ClaimEnd;
 pub use error::StepError;
 pub use probe::{Point, Probe};
 pub use registry::{StepShape, shape};
-pub use steps::{ClaimEnd, Outcome, Step, Steps, Undo};
+pub use steps::{Outcome, Step, Steps, Undo};
 pub use worker::Engine;
 
 pub(crate) use steps::step;

@@ -16,6 +16,14 @@ macro_rules! with_kind {
             OperationKind::StartInstance => with_kind!(@ crate::start::Start, $Steps => $body),
             OperationKind::StopInstance => with_kind!(@ crate::stop::Stop, $Steps => $body),
             OperationKind::RebootInstance => with_kind!(@ crate::reboot::Reboot, $Steps => $body),
+            OperationKind::PauseInstance => with_kind!(@ crate::pause::Pause, $Steps => $body),
+            OperationKind::UnpauseInstance => with_kind!(@ crate::pause::Unpause, $Steps => $body),
+            // A migration is a resize that keeps its flavor.
+            OperationKind::ResizeInstance | OperationKind::MigrateInstance => {
+                with_kind!(@ crate::moving::Resize, $Steps => $body)
+            }
+            OperationKind::ConfirmResize => with_kind!(@ crate::moving::Confirm, $Steps => $body),
+            OperationKind::RevertResize => with_kind!(@ crate::moving::Revert, $Steps => $body),
             OperationKind::ImportImage => with_kind!(@ crate::image::Import, $Steps => $body),
             OperationKind::DeleteImage => with_kind!(@ crate::image::Delete, $Steps => $body),
             // Over when they are recorded: nothing runs.

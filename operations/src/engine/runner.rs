@@ -11,7 +11,7 @@ use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStat
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::steps::{ClaimEnd, Outcome, Row, StepFn, Steps, Undo};
+use super::steps::{Outcome, Row, StepFn, Steps, Undo};
 use super::{Context, Point, StepError};
 use crate::Control;
 
@@ -32,6 +32,7 @@ pub(super) async fn run<S: Steps>(control: Control, operation: Operation, lease_
     };
     let context = Context::new(control, &operation, lease_epoch, cancelled);
     let mut runner = Runner {
+        kind: operation.kind,
         context,
         state,
         status: operation.status,
@@ -47,6 +48,8 @@ pub(super) async fn run<S: Steps>(control: Control, operation: Operation, lease_
 }
 
 struct Runner<S> {
+    /// As the operation's row has it: kinds may share their steps.
+    kind: OperationKind,
     context: Context,
     state: S,
     status: OperationStatus,
@@ -66,7 +69,7 @@ impl<S: Steps> Runner<S> {
         let database = self.context.control.database().clone();
         let steps = through_outages(|| database.list_steps(std::slice::from_ref(operation))).await?;
         self.context.attempt = steps.iter().map(|(_, step)| step.sequence + 1).max().unwrap_or(0);
-        tracing::info!(%operation, kind = S::KIND.as_str(), step = self.next_step, "taken up again");
+        tracing::info!(%operation, kind = self.kind.as_str(), step = self.next_step, "taken up again");
         Ok(())
     }
 
@@ -166,11 +169,11 @@ impl<S: Steps> Runner<S> {
     ) -> Result<Result<(), StepError>, Box<dyn std::any::Any + Send>> {
         let probe = self.context.control.probe();
         let (operation, attempt) = (self.context.operation, self.context.attempt);
-        self.context.begin_attempt();
+        self.context.begin_attempt(direction);
         let work = run(&self.context, &mut self.state);
         let work = match &probe {
             None => work,
-            Some(probe) => probe.attempt(Point { operation, kind: S::KIND, step, direction, attempt }, work),
+            Some(probe) => probe.attempt(Point { operation, kind: self.kind, step, direction, attempt }, work),
         };
         AssertUnwindSafe(work).catch_unwind().await
     }
@@ -254,7 +257,7 @@ impl<S: Steps> Runner<S> {
 
     /// For metrics: kinds and outcomes are words of the program, so there are few of them.
     fn count(&self, status: OperationStatus, finished_at: Timestamp) {
-        let (kind, outcome) = (S::KIND.as_str(), status.as_str());
+        let (kind, outcome) = (self.kind.as_str(), status.as_str());
         metrics::counter!("cuttle_operations_total", "kind" => kind, "outcome" => outcome).increment(1);
         let took = finished_at.since(self.started_at);
         metrics::histogram!("cuttle_operation_seconds", "kind" => kind, "outcome" => outcome).record(took);
@@ -266,11 +269,11 @@ impl<S: Steps> Runner<S> {
             Row::Instance(mut instance) => {
                 instance.updated_at = now;
                 // A delete that waits for this end has marked the instance, and is next.
-                if instance.task != Some(Task::Deleting) || S::KIND == OperationKind::DeleteInstance {
+                if instance.task != Some(Task::Deleting) || self.kind == OperationKind::DeleteInstance {
                     instance.task = None;
                 }
-                let release_claim = self.state.end_instance(outcome, &mut instance) == ClaimEnd::Released;
-                SubjectEnd::Instance { instance, release_claim }
+                let claims = self.state.end_instance(outcome, &mut instance);
+                SubjectEnd::Instance { instance, claims }
             }
             Row::Image(mut image) => {
                 image.updated_at = now;

@@ -1,5 +1,6 @@
 //! What an operation is: its steps in order, and what becomes of its subject in the end.
 
+use cuttle_database::ClaimEnd;
 use cuttle_model::fault::Fault;
 use cuttle_model::image::Image;
 use cuttle_model::instance::Instance;
@@ -26,13 +27,6 @@ pub trait Steps: Serialize + DeserializeOwned + Send + Sync + 'static {
 
     /// What becomes of the image, for operations on images.
     fn end_image(&self, _outcome: &Outcome, _image: &mut Image) {}
-}
-
-/// What becomes of an instance's claim on its host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimEnd {
-    Kept,
-    Released,
 }
 
 /// How an operation came out.

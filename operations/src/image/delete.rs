@@ -45,12 +45,12 @@ pub async fn delete(control: &Control, who: &Requester, image: Image) -> Result<
     let state = Delete { image_id: image.id, status };
     let operation = crate::power::new_operation(control, who, Delete::KIND, Subject::Image(image.id), &state);
     let mark = Mark::Image { generation: image.generation, status: image.status };
-    let begin = Begin { operation, mark, when_busy: WhenBusy::CancelAndWait };
+    let begin = Begin { operation, mark, when_busy: WhenBusy::CancelAndWait, room: None };
     let id = begin.operation.id;
     let ended = match control.database().begin_operation(&begin).await? {
         Begun::Begun => engine::finish(control, begin.operation).await?,
         Begun::Waiting => ended(control, id).await?,
-        Begun::Busy | Begun::Stale => return Err(RequestError::Busy),
+        _ => return Err(RequestError::Busy),
     };
     ended.fault.map_or(Ok(()), |fault| Err(RequestError::Failed(fault)))
 }

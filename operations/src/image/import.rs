@@ -123,11 +123,11 @@ pub async fn import<E: std::fmt::Display>(
     let operation = crate::power::new_operation(control, who, Import::KIND, Subject::Image(image.id), &state);
     let id = operation.id;
     let mark = Mark::Image { generation: image.generation, status: ImageStatus::Saving };
-    let begin = Begin { operation, mark, when_busy: WhenBusy::Refuse };
+    let begin = Begin { operation, mark, when_busy: WhenBusy::Refuse, room: None };
     let database = control.database();
     match database.begin_operation(&begin).await? {
         Begun::Begun => {}
-        Begun::Busy | Begun::Stale | Begun::Waiting => return Err(ImportError::WrongStatus(ImageStatus::Saving)),
+        _ => return Err(ImportError::WrongStatus(ImageStatus::Saving)),
     }
     control.uploads().insert(id, data.map(|chunk| chunk.map_err(|error| error.to_string())).boxed());
     let ended = engine::finish(control, begin.operation).await;

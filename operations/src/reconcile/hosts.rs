@@ -81,7 +81,8 @@ type Rows = HashMap<InstanceId, Instance>;
 
 /// The instances that should run on the host.
 async fn rows_of(control: &Control, host: &Host) -> cuttle_database::Result<Rows> {
-    let query = InstanceQuery { host: Some(host.id), states: vec![StateName::Active], ..InstanceQuery::default() };
+    let query =
+        InstanceQuery { host: Some(host.id), states: vec![StateName::Active, StateName::Paused], ..InstanceQuery::default() };
     Ok(control.database().list_instances(&query).await?.into_iter().map(|row| (row.id, row)).collect())
 }
 
@@ -130,9 +131,11 @@ fn compare(control: &Control, host: &Host, before: &Rows, rows: &Rows, inventory
     }
     for row in before.values() {
         let unchanged = rows.get(&row.id).is_some_and(|now| now.generation == row.generation);
-        let should_run = row.state == InstanceState::Active && row.task.is_none() && row.host_id == Some(host.id);
+        let should_run = matches!(row.state, InstanceState::Active | InstanceState::Paused)
+            && row.task.is_none()
+            && row.host_id == Some(host.id);
         if unchanged && should_run && !inventory.guests.iter().any(|guest| guest.instance_id == row.id) {
-            let message = format!("instance {} is active, and its host has no guest of it", row.id);
+            let message = format!("instance {} is {}, and its host has no guest of it", row.id, row.state.name().as_str());
             found.push(Finding::new(Kind::MissingGuest, row.id, place, message));
         }
     }
@@ -158,6 +161,10 @@ fn unwanted(host: &Host, guest: &GuestState, row: Option<&Instance>) -> Option<&
         _ if row.host_id != Some(host.id) => Some("the instance is not on this host"),
         _ if row.epoch != guest.epoch => Some("the instance is in another epoch"),
         InstanceState::Stopped => Some("the instance is stopped"),
-        InstanceState::Active | InstanceState::Building | InstanceState::Error { .. } => None,
+        InstanceState::Active
+        | InstanceState::Paused
+        | InstanceState::Resized { .. }
+        | InstanceState::Building
+        | InstanceState::Error { .. } => None,
     }
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use cuttle_compute::hypervisor::Guest;
 use cuttle_database::{ImageQuery, InstanceQuery, OperationQuery};
-use cuttle_model::disk::{IMAGE_SNAPSHOT, image_name};
+use cuttle_model::disk::{IMAGE_SNAPSHOT, RESIZE_SNAPSHOT, image_name};
 use cuttle_model::ids::InstanceId;
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, StateName};
 use cuttle_model::operation::{OperationKind, OperationStatus};
-use cuttle_rbd_backend::{ImagePool, Protection};
+use cuttle_rbd_backend::{ImagePool, ImageRef, Protection};
 
 use super::life::Life;
 use super::world::World;
@@ -47,7 +47,8 @@ pub fn check(world: &World, life: &mut Life) {
 }
 
 fn is_unknown(life: &Life) -> bool {
-    let query = InstanceQuery { states: vec![StateName::Active], ..InstanceQuery::default() };
+    let states = vec![StateName::Active, StateName::Paused, StateName::Resized];
+    let query = InstanceQuery { states, ..InstanceQuery::default() };
     let active = life.block_on(async { life.control.database().list_instances(&query).await.unwrap() });
     active.iter().any(|instance| instance.power == PowerState::Unknown)
 }
@@ -68,7 +69,15 @@ async fn look(world: &World, life: &Life) -> Seen {
     let images = database.list_images(&ImageQuery::default()).await.unwrap();
     // Guests of others may run on the same libvirtd.
     let ours = |guest: &Guest| instances.iter().any(|instance| instance.id == guest.instance_id);
-    let guests = world.hypervisor.guests().await.unwrap().into_iter().filter(ours).collect();
+    let mut guests: Vec<Guest> = Vec::new();
+    for machine in &world.machines {
+        for guest in machine.hypervisor.guests().await.unwrap().into_iter().filter(ours) {
+            // Two hosts on one libvirtd have the same guest.
+            if !guests.contains(&guest) {
+                guests.push(guest);
+            }
+        }
+    }
     Seen { instances, images, guests }
 }
 
@@ -97,7 +106,7 @@ async fn one_writer(world: &World, life: &Life, seen: &Seen) {
         let instance = seen.instances.iter().find(|instance| instance.id == guest.instance_id).unwrap();
         assert_eq!(guest.epoch, instance.epoch, "a guest of another epoch than {instance:?}");
         // A delete that could not go on leaves the guest as it was.
-        let may_run = instance.state == InstanceState::Active || instance.state.name() == StateName::Error;
+        let may_run = instance.state.has_guest() || instance.state.name() == StateName::Error;
         assert!(may_run, "a guest of an instance that should have none: {instance:?}");
         if guest.power == PowerState::Running {
             assert_eq!(instance.running_allowed, Some(guest.epoch), "it was never allowed to run");
@@ -110,7 +119,7 @@ async fn one_writer(world: &World, life: &Life, seen: &Seen) {
     for instance in &seen.instances {
         let open = database.open_clients(instance.id).await.unwrap();
         let guests = count.get(&instance.id).copied().unwrap_or(0);
-        if instance.state == InstanceState::Active {
+        if instance.state.has_guest() {
             assert_eq!(guests, 1, "{instance:?} has {guests} guests");
         }
         assert!(guests <= 1, "{instance:?} has {guests} guests");
@@ -162,7 +171,7 @@ async fn nothing_is_lost(world: &World, life: &Life, seen: &Seen) {
             assert_eq!(instance.state.name(), StateName::Error, "without a disk: {instance:?}");
             continue;
         };
-        if instance.state == InstanceState::Active {
+        if instance.state.has_guest() {
             assert_eq!(instance.disks().count(), 1 + instance.flavor.extra_disks().len(), "{instance:?}");
         }
         let operations = life.control.database().list_operations(cuttle_model::operation::Subject::Instance(instance.id));
@@ -173,8 +182,14 @@ async fn nothing_is_lost(world: &World, life: &Life, seen: &Seen) {
             let trashed = trash.contains(&disk.image_id);
             assert!(delete_asked || !trashed, "nobody asked for {instance:?} to be deleted");
             if disk.image_id == root.image_id && !trashed {
-                let parent = found.parent;
-                assert!(parent.is_some_and(|parent| parent.snapshot == IMAGE_SNAPSHOT), "no clone of its image: {instance:?}");
+                // Of its image, or of what it was before it was made larger.
+                let snapshot = found.parent.map(|parent| parent.snapshot).unwrap_or_default();
+                assert!([IMAGE_SNAPSHOT, RESIZE_SNAPSHOT].contains(&snapshot.as_str()), "no clone: {instance:?}");
+                assert_eq!(found.size_bytes, disk.size_bytes, "{disk:?}");
+                assert_eq!(disk.size_bytes, u64::from(instance.flavor.disk_gib) << 30, "{instance:?}");
+                let kept = vms.list_snapshots(ImageRef::id(disk.image_id.clone())).await.unwrap().unwrap_or_default();
+                let may_go_back = matches!(&instance.state, InstanceState::Resized { before } if before.disk.is_some());
+                assert_eq!(!kept.is_empty(), may_go_back, "{kept:?} of {instance:?}");
             }
         }
     }
@@ -190,8 +205,16 @@ async fn nothing_is_lost(world: &World, life: &Life, seen: &Seen) {
 /// Each instance that has a host has its claim there, and nobody else has any.
 async fn claims_are_right(life: &Life, seen: &Seen) {
     let placed = seen.instances.iter().filter(|instance| instance.state != InstanceState::Deleted && instance.host_id.is_some());
-    let expected =
-        placed.fold((0, 0), |(vcpus, ram), instance| (vcpus + u64::from(instance.flavor.vcpus), ram + instance.flavor.ram_mib));
+    let expected = placed.fold((0, 0), |sum, instance| {
+        let kept = match &instance.state {
+            InstanceState::Resized { before } => Some(&before.flavor),
+            _ => None,
+        };
+        [Some(&instance.flavor), kept]
+            .into_iter()
+            .flatten()
+            .fold(sum, |(vcpus, ram), flavor| (vcpus + u64::from(flavor.vcpus), ram + flavor.ram_mib))
+    });
     let candidates = life.control.database().candidates().await.unwrap();
     let claimed =
         candidates.iter().fold((0, 0), |(vcpus, ram), candidate| (vcpus + candidate.usage.vcpus, ram + candidate.usage.ram_mib));

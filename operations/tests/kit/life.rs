@@ -13,13 +13,14 @@ use cuttle_model::image::{Image, ImageStatus, Visibility};
 use cuttle_model::instance::Instance;
 use cuttle_model::machine::Request;
 use cuttle_model::operation::{Operation, OperationKind, Subject};
+use cuttle_operations::moving::Move;
 use cuttle_operations::{Control, Parts};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::script::{Rule, Script, Word};
-use super::world::World;
+use super::world::{Machine, World};
 
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -33,8 +34,8 @@ pub struct Life {
     /// How long what an agent does late may take to show.
     pub patience: Duration,
     shutdown: CancellationToken,
-    host: Host,
-    link: JoinHandle<()>,
+    /// The hosts, and each agent's connection.
+    links: Vec<(Host, JoinHandle<()>)>,
 }
 
 impl Life {
@@ -57,23 +58,26 @@ impl Life {
             };
             Control::join(parts).await.unwrap()
         });
-        let name = world.host.parse().unwrap();
-        let host = runtime.block_on(async {
-            let database = control.database();
-            if database.find_host(&name).await.unwrap().is_none() {
-                control.registry().add(&name, [0; 32], Duration::from_secs(60)).await.unwrap();
-            }
-            let host = database.find_host(&name).await.unwrap().unwrap();
-            let now = control.clock().now();
-            database.record_hello(host.id, "boot", &super::agent::resources(), now).await.unwrap();
-            host
-        });
-        let link = connect(world, &control, &host);
+        let joined = |(number, machine): (u8, &Machine)| {
+            let name = machine.host.parse().unwrap();
+            runtime.block_on(async {
+                let database = control.database();
+                if database.find_host(&name).await.unwrap().is_none() {
+                    control.registry().add(&name, [number; 32], Duration::from_secs(60)).await.unwrap();
+                }
+                let host = database.find_host(&name).await.unwrap().unwrap();
+                let now = control.clock().now();
+                database.record_hello(host.id, "boot", &super::agent::resources(), now).await.unwrap();
+                host
+            })
+        };
+        let hosts: Vec<Host> = (0..).zip(&world.machines).map(joined).collect();
+        let links = connect(world, &control, hosts);
         let shutdown = CancellationToken::new();
         let (node, token) = (control.clone(), shutdown.clone());
         runtime.spawn(async move { node.run(token).await });
         let patience = world.patience;
-        Self { runtime, control, script, words, patience, shutdown, host, link }
+        Self { runtime, control, script, words, patience, shutdown, links }
     }
 
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
@@ -87,22 +91,27 @@ impl Life {
 
     /// The process is killed.
     pub fn kill(self, world: &World) {
-        self.link.abort();
+        self.hang_up();
         self.runtime.shutdown_background();
         // Its lease runs out.
         world.clock.advance(Duration::from_secs(world.settings.lease_seconds + 1));
     }
 
-    /// The agent's connection breaks, and it dials again.
+    /// The agents' connections break, and they dial again.
     pub fn reconnect(&mut self, world: &World) {
-        self.link.abort();
-        self.link = connect(world, &self.control, &self.host);
+        self.hang_up();
+        let hosts = self.links.drain(..).map(|(host, _)| host).collect();
+        self.links = connect(world, &self.control, hosts);
+    }
+
+    fn hang_up(&self) {
+        self.links.iter().for_each(|(_, link)| link.abort());
     }
 
     /// The process ends in an orderly way.
     pub fn stop(self) {
         self.shutdown.cancel();
-        self.link.abort();
+        self.hang_up();
         self.runtime.shutdown_background();
     }
 
@@ -203,14 +212,36 @@ impl Life {
         id
     }
 
+    /// Asks for another flavor.
+    pub fn resize(&self, world: &World, id: InstanceId) {
+        self.relocate(world, id, Move::Resize { flavor: Box::new(larger_flavor()), quota: None });
+    }
+
+    /// Asks for another host.
+    pub fn migrate(&self, world: &World, id: InstanceId) {
+        self.relocate(world, id, Move::Migrate { host: None });
+    }
+
+    fn relocate(&self, world: &World, id: InstanceId, what: Move) {
+        self.block_on(cuttle_operations::moving::begin(&self.control, &world.who, id, what)).unwrap();
+    }
+
     pub fn ask(&self, world: &World, id: InstanceId, request: Request) {
         self.block_on(cuttle_operations::power::request(&self.control, &world.who, id, request)).unwrap();
     }
 }
 
-fn connect(world: &World, control: &Control, host: &Host) -> JoinHandle<()> {
-    let (agent, control, host) = (world.agent.clone(), control.clone(), host.clone());
-    world.machine.spawn(async move { agent.serve(control, host).await })
+fn connect(world: &World, control: &Control, hosts: Vec<Host>) -> Vec<(Host, JoinHandle<()>)> {
+    let link = |(machine, host): (&Machine, Host)| {
+        let (agent, control, served) = (machine.agent.clone(), control.clone(), host.clone());
+        (host, world.machine.spawn(async move { agent.serve(control, served).await }))
+    };
+    world.machines.iter().zip(hosts).map(link).collect()
+}
+
+/// One that needs a larger disk and more memory.
+fn larger_flavor() -> Flavor {
+    Flavor { id: FlavorId("kit-larger".into()), name: "kit-larger".into(), ram_mib: 96, disk_gib: 2, ..flavor() }
 }
 
 fn flavor() -> Flavor {

@@ -43,6 +43,33 @@ pub fn all() -> Vec<Entry> {
             life.ask(world, id, Request::RebootHard);
             Subject::Instance(id)
         }),
+        entry(OperationKind::PauseInstance, |world, life| ask_of_running(world, life, Request::Pause)),
+        entry(OperationKind::UnpauseInstance, |world, life| {
+            let id = life.running(world);
+            life.ask(world, id, Request::Pause);
+            life.settled(Subject::Instance(id), OperationKind::PauseInstance);
+            life.ask(world, id, Request::Unpause);
+            Subject::Instance(id)
+        }),
+        entry(OperationKind::ResizeInstance, |world, life| {
+            let id = life.running(world);
+            life.resize(world, id);
+            Subject::Instance(id)
+        }),
+        entry(OperationKind::MigrateInstance, |world, life| {
+            let id = life.running(world);
+            life.migrate(world, id);
+            Subject::Instance(id)
+        }),
+        entry(OperationKind::ConfirmResize, |world, life| ask_of_resized(world, life, Request::ConfirmResize)),
+        entry(OperationKind::RevertResize, |world, life| ask_of_resized(world, life, Request::RevertResize)),
+        entry(OperationKind::RevertResize, |world, life| {
+            let id = life.running(world);
+            life.migrate(world, id);
+            life.settled(Subject::Instance(id), OperationKind::MigrateInstance);
+            life.ask(world, id, Request::RevertResize);
+            Subject::Instance(id)
+        }),
         Entry { kind: OperationKind::ImportImage, begin: import, bound_to_process: true },
         entry(OperationKind::DeleteImage, |world, life| {
             let image = life.image(world);
@@ -57,6 +84,14 @@ pub fn all() -> Vec<Entry> {
 
 fn ask_of_running(world: &World, life: &Life, request: Request) -> Subject {
     let id = life.running(world);
+    life.ask(world, id, request);
+    Subject::Instance(id)
+}
+
+fn ask_of_resized(world: &World, life: &Life, request: Request) -> Subject {
+    let id = life.running(world);
+    life.resize(world, id);
+    life.settled(Subject::Instance(id), OperationKind::ResizeInstance);
     life.ask(world, id, request);
     Subject::Instance(id)
 }

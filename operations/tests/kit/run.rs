@@ -67,6 +67,10 @@ pub fn run_all(world: fn() -> World, scenarios: Vec<Scenario>, threads: usize) -
                                 let text = panic.downcast_ref::<String>().cloned();
                                 let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
                                 failures.lock().unwrap().push(format!("{scenario}\n    {}", text.unwrap_or_default()));
+                                // The further cuts inside this step would fail as well, each after its time.
+                                if scenario.next_cut {
+                                    break;
+                                }
                             }
                         }
                     }

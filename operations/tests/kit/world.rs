@@ -1,4 +1,4 @@
-//! What outlives a process of the control plane: the database's file, Ceph, the host with its hypervisor and agent.
+//! What outlives a process of the control plane: the database's file, Ceph, the hosts with their hypervisors and agents.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,18 +24,24 @@ pub struct World {
     pub cluster: Arc<dyn Connect>,
     /// How the invariants are looked at: a client that is nobody's.
     pub storage: Arc<dyn Storage>,
-    pub hypervisor: Arc<dyn Hypervisor>,
-    state: StateDir,
-    pub agent: Agent,
+    /// Two, so that instances can move.
+    pub machines: Vec<Machine>,
     pub clock: KitClock,
     pub settings: Settings,
     pub who: Requester,
-    /// The name of the host; each world has its own, as each has a Ceph user.
-    pub host: String,
     /// How long what an agent does late may take to show.
     pub patience: Duration,
-    /// The host's own runtime: what runs there does not die with the control plane.
+    /// The hosts' own runtime: what runs there does not die with the control plane.
     pub machine: Runtime,
+}
+
+/// A host.
+pub struct Machine {
+    /// Each world's hosts have names of their own, as each has a Ceph user.
+    pub host: String,
+    pub hypervisor: Arc<dyn Hypervisor>,
+    state: StateDir,
+    pub agent: Agent,
 }
 
 fn settings(prefix: &str) -> Settings {
@@ -61,11 +67,14 @@ fn runtime() -> Runtime {
 /// A world in memory.
 pub fn memory_world() -> World {
     let cluster = MemoryCluster::default();
-    let machine = MemoryHypervisor::new(cluster.clone());
-    let events = machine.events();
+    let hypervisors = [(); 2].map(|()| {
+        let hypervisor = MemoryHypervisor::new(cluster.clone());
+        let events = hypervisor.events();
+        (Arc::new(hypervisor) as Arc<dyn Hypervisor>, events)
+    });
     let folder = Path::new("/dev/shm");
     let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
-    World::new(folder, Arc::new(cluster), Arc::new(machine), events, settings(""), Duration::from_millis(500))
+    World::new(folder, Arc::new(cluster), hypervisors, settings(""), Duration::from_millis(500))
 }
 
 /// A world on the real Ceph that `CUTTLE_TEST_CEPH_CONF` names and the real libvirtd that `CUTTLE_TEST_LIBVIRT_URI` names.
@@ -76,19 +85,22 @@ pub fn real_world() -> World {
     let config = ClusterConfig { conf_file: conf, monitors: None, client_name: "client.admin".into(), key: KeySource::ConfFile };
     let deadlines =
         Deadlines { call: Duration::from_secs(20), create: Duration::from_secs(60), destroy: Duration::from_secs(30) };
-    let (libvirt, events) = Libvirt::new(&uri, deadlines).unwrap();
+    // Both hosts are on one libvirtd: what it has, both have.
+    let hypervisors = [(); 2].map(|()| {
+        let (libvirt, events) = Libvirt::new(&uri, deadlines).unwrap();
+        (Arc::new(libvirt) as Arc<dyn Hypervisor>, events)
+    });
     let cluster = Arc::new(ClusterAddress { config, limits: Limits::default() });
     // A killed process's watch lasts for half a minute, and so may an undo.
     let settings = Settings { retry_delay_ms: 100, ..settings("kit-") };
-    World::new(PathBuf::from("/var/tmp"), cluster, Arc::new(libvirt), events, settings, Duration::from_secs(20))
+    World::new(PathBuf::from("/var/tmp"), cluster, hypervisors, settings, Duration::from_secs(20))
 }
 
 impl World {
     fn new(
         folder: PathBuf,
         cluster: Arc<dyn Connect>,
-        hypervisor: Arc<dyn Hypervisor>,
-        events: Events,
+        hypervisors: [(Arc<dyn Hypervisor>, Events); 2],
         settings: Settings,
         patience: Duration,
     ) -> Self {
@@ -104,18 +116,21 @@ impl World {
             empty(storage.as_ref(), &settings).await;
             storage
         });
-        let state = StateDir::open(&folder.path().join("agent")).unwrap();
-        let agent = {
+        let start = |(place, (hypervisor, events)): (char, (Arc<dyn Hypervisor>, Events))| {
+            let host = format!("kit-{}-{number}{place}", std::process::id());
+            let state = StateDir::open(&folder.path().join(&host)).unwrap();
             let _inside = machine.enter();
-            Agent::start(Arc::clone(&hypervisor), events, state.clone(), Arc::new(clock.clone()) as Arc<dyn Clock>)
+            let clock = Arc::new(clock.clone()) as Arc<dyn Clock>;
+            let agent = Agent::start(Arc::clone(&hypervisor), events, state.clone(), clock);
+            Machine { host, hypervisor, state, agent }
         };
+        let machines = ['a', 'b'].into_iter().zip(hypervisors).map(start).collect();
         let who = Requester {
             project_id: ProjectId::from_uuid(RandomIds.uuid()),
             user_id: UserId::from_uuid(RandomIds.uuid()),
             request_id: RequestId::new(&RandomIds),
         };
-        let host = format!("kit-{}-{number}", std::process::id());
-        Self { folder, cluster, storage, hypervisor, state, agent, clock, settings, who, host, patience, machine }
+        Self { folder, cluster, storage, machines, clock, settings, who, patience, machine }
     }
 
     pub fn database_url(&self) -> String {
@@ -126,14 +141,16 @@ impl World {
     /// its guest running.
     pub fn clean_up(self) {
         self.machine.block_on(async {
-            // The agent wrote a promise about each guest that it was told of.
-            for promise in std::fs::read_dir(self.state.epochs()).unwrap() {
-                if let Ok(instance) = promise.unwrap().file_name().to_string_lossy().parse() {
-                    self.hypervisor.destroy(instance).await.unwrap();
+            for machine in &self.machines {
+                // The agent wrote a promise about each guest that it was told of.
+                for promise in std::fs::read_dir(machine.state.epochs()).unwrap() {
+                    if let Ok(instance) = promise.unwrap().file_name().to_string_lossy().parse() {
+                        machine.hypervisor.destroy(instance).await.unwrap();
+                    }
                 }
+                let user = format!("client.cuttle.{}.1", machine.host);
+                let _ = self.storage.remove_client(&user).await;
             }
-            let user = format!("client.cuttle.{}.1", self.host);
-            let _ = self.storage.remove_client(&user).await;
             empty(self.storage.as_ref(), &self.settings).await;
         });
         self.machine.shutdown_background();

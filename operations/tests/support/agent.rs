@@ -157,6 +157,13 @@ impl Agent {
                 guests.insert(command.instance_id, guest);
                 Outcome::Guest { power: PowerState::Paused }
             }
+            Action::PauseGuest => match guests.get_mut(&command.instance_id) {
+                Some(guest) if guest.epoch == command.epoch && guest.power != PowerState::Shutdown => {
+                    guest.power = PowerState::Paused;
+                    Outcome::Guest { power: PowerState::Paused }
+                }
+                _ => Outcome::Refused { refusal: Refusal::NoGuest },
+            },
             Action::ResumeGuest => match guests.get_mut(&command.instance_id) {
                 Some(guest) if guest.epoch == command.epoch && guest.power != PowerState::Shutdown => {
                     guest.power = PowerState::Running;

@@ -79,6 +79,15 @@ impl MemoryHypervisor {
         }
     }
 
+    fn set_power(&self, instance: InstanceId, power: PowerState) -> Result<(), HypervisorError> {
+        match self.lock().guests.get_mut(&instance) {
+            Some(process) => process.guest.power = power,
+            None => return Err(broken(format!("there is no guest of instance {instance}"))),
+        }
+        self.tell(instance, None);
+        Ok(())
+    }
+
     fn tell(&self, instance_id: InstanceId, ended: Option<PowerState>) {
         self.lock().listeners.retain(|listener| listener.send(Event::Changed { instance_id, ended }).is_ok());
         self.0.changed.notify_waiters();
@@ -157,12 +166,11 @@ impl Hypervisor for MemoryHypervisor {
     }
 
     async fn resume(&self, instance: InstanceId) -> Result<(), HypervisorError> {
-        match self.lock().guests.get_mut(&instance) {
-            Some(process) => process.guest.power = PowerState::Running,
-            None => return Err(broken(format!("there is no guest of instance {instance}"))),
-        }
-        self.tell(instance, None);
-        Ok(())
+        self.set_power(instance, PowerState::Running)
+    }
+
+    async fn pause(&self, instance: InstanceId) -> Result<(), HypervisorError> {
+        self.set_power(instance, PowerState::Paused)
     }
 
     async fn press_power_button(&self, instance: InstanceId) -> Result<(), HypervisorError> {

@@ -28,7 +28,7 @@ pub async fn count(
         let of_user = |resource: Resource| Some((resource, own.of(resource), *limits.user.get(&resource)?));
         checks.extend(OF_INSTANCES.into_iter().filter_map(of_user));
     }
-    let one = of_one(flavor);
+    let one = InstanceUsage::of_flavor(flavor);
     let room = checks.iter().map(|(resource, used, limit)| fits(one.of(*resource), *used, *limit)).min().unwrap_or(most);
     if room >= least {
         return Ok(room.min(most));
@@ -41,11 +41,6 @@ pub async fn count(
         }
     }
     Err(RequestError::OverQuota(over).into())
-}
-
-fn of_one(flavor: &Flavor) -> InstanceUsage {
-    let ram_mib = i64::try_from(flavor.ram_mib).unwrap_or(i64::MAX);
-    InstanceUsage { instances: 1, vcpus: i64::from(flavor.vcpus), ram_mib }
 }
 
 /// How often `one` fits between what is used and the limit.

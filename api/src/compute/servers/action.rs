@@ -11,7 +11,7 @@ use cuttle_operations::{console, power};
 use serde_json::{Value, json};
 
 use crate::compute::microversion::Microversion;
-use crate::compute::servers::{self, change, lock, schema};
+use crate::compute::servers::{self, change, lock, moves, schema};
 use crate::error::ApiError;
 use crate::shared::Controlled;
 use crate::web::body::JsonBody;
@@ -29,6 +29,12 @@ enum Action {
     Stop,
     Reboot,
     RebootHard,
+    Pause,
+    Unpause,
+    Resize,
+    Migrate,
+    ConfirmResize,
+    RevertResize,
     Lock,
     Unlock,
     Console { lines: Option<usize> },
@@ -53,6 +59,15 @@ pub async fn handle(
         Action::Stop => change(&state, &caller, &instance, Request::Stop).await,
         Action::Reboot => change(&state, &caller, &instance, Request::Reboot).await,
         Action::RebootHard => change(&state, &caller, &instance, Request::RebootHard).await,
+        Action::Pause => change(&state, &caller, &instance, Request::Pause).await,
+        Action::Unpause => change(&state, &caller, &instance, Request::Unpause).await,
+        Action::Resize => moves::resize(&state, &caller, &instance, &body["resize"]).await,
+        Action::Migrate => moves::migrate(&state, &caller, &instance, &body["migrate"]).await,
+        Action::ConfirmResize => {
+            change(&state, &caller, &instance, Request::ConfirmResize).await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        Action::RevertResize => change(&state, &caller, &instance, Request::RevertResize).await,
         Action::Console { lines } => {
             let text = console::read(&state.control, &instance, CONSOLE_BYTES).await?;
             Ok(Json(json!({ "output": last_lines(&text, lines) })).into_response())
@@ -79,6 +94,24 @@ fn parse(version: Microversion, body: &Value) -> Result<Action, ApiError> {
                 true => Ok(Action::RebootHard),
                 false => Ok(Action::Reboot),
             }
+        }
+        "pause" => Ok(Action::Pause),
+        "unpause" => Ok(Action::Unpause),
+        "resize" => {
+            schema::RESIZE.check(version, body)?;
+            Ok(Action::Resize)
+        }
+        "migrate" => {
+            schema::MIGRATE.check(version, body)?;
+            Ok(Action::Migrate)
+        }
+        "confirmResize" => {
+            schema::CONFIRM_RESIZE.check(version, body)?;
+            Ok(Action::ConfirmResize)
+        }
+        "revertResize" => {
+            schema::REVERT_RESIZE.check(version, body)?;
+            Ok(Action::RevertResize)
         }
         "lock" => Ok(Action::Lock),
         "unlock" => Ok(Action::Unlock),
@@ -137,6 +170,12 @@ mod tests {
             json!({}),
             json!({"os-start": null, "os-stop": null}),
             json!({"resize": {}}),
+            json!({"resize": null}),
+            json!({"resize": {"flavorRef": ""}}),
+            json!({"resize": {"flavorRef": "1", "x": 1}}),
+            json!({"migrate": {}}),
+            json!({"confirmResize": {}}),
+            json!({"shelve": null}),
             json!({"reboot": {}}),
             json!({"reboot": null}),
             json!({"reboot": {"type": "MEDIUM"}}),

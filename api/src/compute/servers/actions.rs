@@ -164,6 +164,8 @@ fn changed_at(operation: &Operation) -> Timestamp {
 fn name(kind: OperationKind) -> &'static str {
     match kind.as_str() {
         word if word.ends_with("reboot_instance") => "reboot",
+        "confirm_resize" => "confirmResize",
+        "revert_resize" => "revertResize",
         word => word.strip_suffix("_instance").unwrap_or(word),
     }
 }

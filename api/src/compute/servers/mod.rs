@@ -11,6 +11,7 @@ pub mod filter;
 pub mod list;
 pub mod lock;
 pub mod metadata;
+mod moves;
 pub mod schema;
 pub mod several;
 pub mod show;

@@ -27,6 +27,38 @@ pub static REBOOT: Schema = Schema::new(
     &[],
 );
 
+/// `POST /servers/{id}/action` with `resize`.
+pub static RESIZE: Schema = Schema::new(
+    |_| {
+        let flavor = json!({"type": ["string", "integer"], "minLength": 1});
+        let disk_config = json!({"type": "string", "enum": ["AUTO", "MANUAL"]});
+        let resize = object(json!({ "flavorRef": flavor, "OS-DCF:diskConfig": disk_config }), &["flavorRef"]);
+        object(json!({ "resize": resize }), &["resize"])
+    },
+    &[],
+);
+
+/// `POST /servers/{id}/action` with `migrate`.
+pub static MIGRATE: Schema = Schema::new(
+    |version| {
+        if version < Microversion(56) {
+            return object(json!({ "migrate": {"type": "null"} }), &["migrate"]);
+        }
+        let host = json!({"type": ["string", "null"], "minLength": 1, "maxLength": 255});
+        let mut migrate = object(json!({ "host": host }), &[]);
+        migrate["type"] = json!(["object", "null"]);
+        object(json!({ "migrate": migrate }), &["migrate"])
+    },
+    &[56],
+);
+
+/// `POST /servers/{id}/action` with `confirmResize`.
+pub static CONFIRM_RESIZE: Schema =
+    Schema::new(|_| object(json!({ "confirmResize": {"type": "null"} }), &["confirmResize"]), &[]);
+
+/// `POST /servers/{id}/action` with `revertResize`.
+pub static REVERT_RESIZE: Schema = Schema::new(|_| object(json!({ "revertResize": {"type": "null"} }), &["revertResize"]), &[]);
+
 /// `PUT /servers/{id}`.
 pub static UPDATE: Schema = Schema::new(update, &[19, 90, 94]);
 

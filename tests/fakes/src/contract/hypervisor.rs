@@ -89,6 +89,18 @@ pub async fn a_guest_is_created_paused_with_its_epoch_and_runs_when_resumed(benc
     }
 }
 
+pub async fn a_guest_stands_still_and_goes_on(bench: Bench) {
+    assert!(bench.hypervisor.pause(bench.instance).await.is_err(), "what is not there does not stand still");
+    bench.hypervisor.create(&bench.blueprint(7)).await.unwrap();
+    bench.hypervisor.resume(bench.instance).await.unwrap();
+    for _ in 0..2 {
+        bench.hypervisor.pause(bench.instance).await.unwrap();
+        assert_eq!(bench.power().await, Some((Epoch(7), PowerState::Paused)));
+    }
+    bench.hypervisor.resume(bench.instance).await.unwrap();
+    assert_eq!(bench.power().await, Some((Epoch(7), PowerState::Running)));
+}
+
 pub async fn there_is_one_guest_of_an_instance(bench: Bench) {
     bench.hypervisor.create(&bench.blueprint(1)).await.unwrap();
     assert!(bench.hypervisor.create(&bench.blueprint(2)).await.is_err());
@@ -153,6 +165,7 @@ macro_rules! hypervisor_contract {
     ($with_bench:path) => {
         $crate::hypervisor_contract! { @ $with_bench:
             a_guest_is_created_paused_with_its_epoch_and_runs_when_resumed
+            a_guest_stands_still_and_goes_on
             there_is_one_guest_of_an_instance
             a_guest_ends_and_its_end_repeats
             waiting_for_a_guests_end_ends

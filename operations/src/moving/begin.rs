@@ -132,7 +132,7 @@ fn new_size(instance: &Instance, disk: &Disk, flavor: &Flavor) -> Result<u64, Re
             flavor.name
         ));
     }
-    let size_bytes = match u64::from(flavor.disk_gib) {
+    let size_bytes = match flavor.disk_gib {
         // As large as the image, which is what it is where the old flavor said so too.
         0 if instance.flavor.disk_gib == 0 => disk.size_bytes,
         0 => return bad(format!("Flavor {} has no root disk size, and a disk is never made smaller.", flavor.name)),

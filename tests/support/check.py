@@ -195,7 +195,7 @@ def agent(run: Run, log: Path) -> Count:
 
 
 def end_to_end(run: Run, log: Path) -> Count:
-    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api_*", "--test", "boot", "--test", "guests", "--test", "client*", "--test", "cli", "--", "--test-threads=3")
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api_*", "--test", "boot", "--test", "guests", "--test", "moving", "--test", "client*", "--test", "cli", "--", "--test-threads=3")
 
 
 def debian(run: Run, log: Path) -> Count:

@@ -110,7 +110,8 @@ async fn an_instance_moves_to_the_host_that_was_asked_for_and_stays_or_goes_back
     assert_eq!(asked(&cloud, &server, json!({"os-start": null})).await, 202);
     assert_eq!(host_of(&cloud.wait_for(&server, "ACTIVE").await), host_of(&shown));
     let actions = cloud.get(&format!("/compute/v2.1/servers/{}/os-instance-actions", server.id)).await;
-    let actions: Vec<&str> = actions.body["instanceActions"].as_array().unwrap().iter().map(|a| a["action"].as_str().unwrap()).collect();
+    let actions: Vec<&str> =
+        actions.body["instanceActions"].as_array().unwrap().iter().map(|a| a["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["start", "confirmResize", "migrate", "stop", "revertResize", "migrate", "create"]);
     cloud.delete_server(&server).await;
 }
@@ -127,7 +128,8 @@ async fn a_resize_grows_the_disk_and_going_back_copies_nothing() {
     let before = disk_info(&lab, &name);
 
     let same = cloud.flavor("tiny").await;
-    for (flavor, why) in [(same, "must change flavor"), (smaller.clone(), "never made smaller"), ("none".to_owned(), "flavorRef")] {
+    for (flavor, why) in [(same, "must change flavor"), (smaller.clone(), "never made smaller"), ("none".to_owned(), "flavorRef")]
+    {
         let answer = cloud.act(&server, json!({"resize": {"flavorRef": flavor}})).await;
         assert_eq!(answer.status, 400, "{}", answer.body);
         assert!(answer.body["badRequest"]["message"].as_str().unwrap().contains(why), "{}", answer.body);

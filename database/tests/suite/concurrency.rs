@@ -178,7 +178,7 @@ async fn an_end_and_a_begin_at_once_leave_nobody_waiting() {
                 assert_eq!(now.status, OperationStatus::Running);
             }
             Begun::Stale => assert_eq!(nodes[0].get_operation(id).await.unwrap(), None),
-            Begun::Busy => panic!("nobody else waits"),
+            other => panic!("nobody else waits, and no room is asked for: {other:?}"),
         }
     }
 }

@@ -16,6 +16,7 @@ mod instances;
 mod joins;
 mod keypairs;
 mod leases;
+mod moves;
 mod operation_lists;
 mod operations;
 mod quotas;

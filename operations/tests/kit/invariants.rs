@@ -186,7 +186,7 @@ async fn nothing_is_lost(world: &World, life: &Life, seen: &Seen) {
                 let snapshot = found.parent.map(|parent| parent.snapshot).unwrap_or_default();
                 assert!([IMAGE_SNAPSHOT, RESIZE_SNAPSHOT].contains(&snapshot.as_str()), "no clone: {instance:?}");
                 assert_eq!(found.size_bytes, disk.size_bytes, "{disk:?}");
-                assert_eq!(disk.size_bytes, u64::from(instance.flavor.disk_gib) << 30, "{instance:?}");
+                assert_eq!(disk.size_bytes, instance.flavor.disk_gib << 30, "{instance:?}");
                 let kept = vms.list_snapshots(ImageRef::id(disk.image_id.clone())).await.unwrap().unwrap_or_default();
                 let may_go_back = matches!(&instance.state, InstanceState::Resized { before } if before.disk.is_some());
                 assert_eq!(!kept.is_empty(), may_go_back, "{kept:?} of {instance:?}");

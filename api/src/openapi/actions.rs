@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::compute::flavors::schema::{ADD_ACCESS, REMOVE_ACCESS};
 use crate::compute::microversion::Microversion;
-use crate::compute::servers::schema::{CONSOLE, LOCK, REBOOT};
+use crate::compute::servers::schema::{CONFIRM_RESIZE, CONSOLE, LOCK, MIGRATE, REBOOT, RESIZE, REVERT_RESIZE};
 use crate::web::validation::Schema;
 
 /// Actions of instances that need nothing but their name; what comes with it is not looked at.
-const BARE: [&str; 3] = ["os-start", "os-stop", "unlock"];
+const BARE: [&str; 5] = ["os-start", "os-stop", "unlock", "pause", "unpause"];
 
 /// The body of the action route at `path`.
 pub fn of(path: &str) -> Value {
@@ -18,7 +18,8 @@ pub fn of(path: &str) -> Value {
     } else {
         // A shape is named all the same: "anything" sends some generators into depths without end.
         actions.extend(BARE.map(|name| (name.to_owned(), json!({ "type": ["null", "object"], "maxProperties": 0 }))));
-        [&REBOOT, &LOCK, &CONSOLE].into_iter().for_each(|schema| add(&mut actions, schema));
+        let held = [&REBOOT, &LOCK, &CONSOLE, &RESIZE, &MIGRATE, &CONFIRM_RESIZE, &REVERT_RESIZE];
+        held.into_iter().for_each(|schema| add(&mut actions, schema));
     }
     json!({
         "type": "object", "properties": actions, "minProperties": 1, "maxProperties": 1, "additionalProperties": false,

@@ -10,6 +10,7 @@ use crate::pool::Pool;
 use crate::sys::connection::Connection;
 use crate::sys::errno::Errno;
 use crate::sys::ioctx::IoCtx;
+use crate::turns::Turns;
 use crate::workers::{Stats, Workers};
 use secrecy::ExposeSecret;
 use std::collections::HashMap;
@@ -28,6 +29,7 @@ pub struct Cluster {
 pub(crate) struct Inner {
     connection: Arc<Connection>,
     pub(crate) workers: Arc<Workers>,
+    pub(crate) turns: Turns,
     pub(crate) limits: Limits,
     /// Reads and writes in flight over all images.
     pub(crate) aio: Arc<Semaphore>,
@@ -60,6 +62,7 @@ impl Cluster {
         let inner = Inner {
             connection: Arc::new(connection),
             workers,
+            turns: Turns::default(),
             aio: Arc::new(Semaphore::new(limits.aio_in_flight.max(1))),
             limits,
             fsid,

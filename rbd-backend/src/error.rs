@@ -112,6 +112,8 @@ pub enum Reason {
     Deadline { after: Duration },
     /// The deadline passed before the call began: nothing was changed.
     NeverStarted { after: Duration },
+    /// The deadline passed while an earlier change of the same object hung in Ceph: nothing was changed.
+    Behind { after: Duration },
     /// Too many earlier calls hang in Ceph or wait their turn.
     Overloaded { stuck: usize, waiting: usize },
     /// Refused by us, before or after asking Ceph.
@@ -142,6 +144,13 @@ impl fmt::Display for Reason {
             Reason::NeverStarted { after } => {
                 write!(formatter, "not started within {} s, because other calls to Ceph did not end", after.as_secs_f64())
             }
+            Reason::Behind { after } => {
+                write!(
+                    formatter,
+                    "not started within {} s, because Ceph has not answered an earlier attempt yet",
+                    after.as_secs_f64()
+                )
+            }
             Reason::Overloaded { stuck, waiting } => {
                 write!(formatter, "Ceph does not answer: {stuck} earlier calls are stuck and {waiting} wait")
             }
@@ -167,7 +176,9 @@ impl Error {
         match &self.reason {
             Reason::Ceph { errno, .. } => class_of(*errno, self.attempt.effect),
             Reason::Deadline { .. } if self.attempt.effect == Effect::Change => Class::Unknown,
-            Reason::Deadline { .. } | Reason::NeverStarted { .. } | Reason::Overloaded { .. } => Class::Retry,
+            Reason::Deadline { .. } | Reason::NeverStarted { .. } | Reason::Behind { .. } | Reason::Overloaded { .. } => {
+                Class::Retry
+            }
             Reason::Refused(_) | Reason::Full { .. } => Class::Refused,
             Reason::NoPool | Reason::Denied { .. } | Reason::Broken(_) => Class::Broken,
         }

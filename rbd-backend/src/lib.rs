@@ -11,7 +11,8 @@
 //! - No call blocks a thread of the async runtime, and each ends by its deadline (`Limits`, or `with_timeout`). A change
 //!   whose deadline passed is [`Class::Unknown`]: it may still happen, so read the world again before repeating it.
 //! - Calls that hang in Ceph are counted and capped ([`Stats`]); beyond the cap new ones are refused at once.
-//! - Changes are safe to repeat: what is already so is a success.
+//! - Changes are safe to repeat: what is already so is a success. Those of one image come one after another, also after
+//!   one that hangs.
 //! - An image's data goes only through the trash.
 //!
 //! What it does not do: decide who owns what, retry, or keep state of its own.
@@ -36,6 +37,7 @@ mod snapshot;
 mod storage;
 mod sys;
 mod trash;
+mod turns;
 mod watcher;
 mod workers;
 mod writer;

@@ -8,9 +8,10 @@ use crate::rights;
 use crate::sys::errno::Errno;
 use crate::sys::image::{Access, Image};
 use crate::sys::ioctx::IoCtx;
+use crate::turns::Turn;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A pool of images. Cheap to clone; its context is made once per connection.
 #[derive(Clone)]
@@ -55,11 +56,25 @@ impl Pool {
         F: FnOnce(&Job<'_>) -> Result<T, Error> + Send + 'static,
     {
         let (inner, pool) = (Arc::clone(&self.cluster.inner), Arc::clone(&self.name));
-        call::run(&self.cluster.inner.workers, &attempt, self.cluster.timeout, move |attempt| {
+        let begun = Instant::now();
+        let turn = self.turn(&attempt).await?;
+        let left = self.cluster.timeout.saturating_sub(begun.elapsed());
+        call::run(&self.cluster.inner.workers, &attempt, left, move |attempt| {
+            // Until the call has come back, whether or not somebody still waits for it.
+            let _turn = turn;
             let context = inner.context(&pool, attempt)?;
             work(&Job { inner: &inner, context, attempt, pool: &pool })
         })
         .await
+    }
+
+    /// The turn of what the attempt changes; nothing where it changes nothing, or no single object.
+    async fn turn(&self, attempt: &Attempt) -> Result<Option<Turn>, Error> {
+        let (Effect::Change, Some(object)) = (attempt.effect, &attempt.object) else { return Ok(None) };
+        let turn = self.cluster.inner.turns.take(Arc::clone(&self.name), object.clone());
+        let after = self.cluster.timeout;
+        let taken = tokio::time::timeout(after, turn).await;
+        taken.map(Some).map_err(|_| attempt.error(Reason::Behind { after }))
     }
 }
 

@@ -5,9 +5,9 @@
 //! node          a control node, also one whose `serve` does not start: files, keys, ports, disk
 //! certificates  the agents' authority and the server's certificate
 //! database      reachable, migrated; control nodes and their clocks
-//! ceph          monitors, health, pools, rights
+//! ceph          monitors, health, pools, OSDs, rights
 //! hosts         agents, and what guests run on
-//! operations    what is parked or stuck
+//! operations    what is parked, stuck or tried again
 //! ```
 //! `cuttle-api doctor` asks all of it; `GET /operator/v1/doctor` all but `node`, which is about one machine.
 

@@ -1,10 +1,12 @@
-//! Operations that nobody will end: parked ones, and those that are under way for very long.
+//! Operations that nobody will end: parked ones, those that are under way for very long, and those that try a step again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cuttle_database::{Database, OperationQuery};
 use cuttle_model::clock::Timestamp;
-use cuttle_model::operation::{Operation, OperationStatus};
+use cuttle_model::ids::OperationId;
+use cuttle_model::operation::{Operation, OperationStatus, StepRecord, StepResult};
 
 use super::check::{Check, timed};
 use crate::error::chain;
@@ -25,10 +27,38 @@ pub async fn examine(database: &Database, now: Timestamp) -> Vec<Check> {
         let open = OperationStatus::ALL.into_iter().filter(|status| status.is_open()).collect();
         match tokio::try_join!(find(vec![OperationStatus::Parked]), find(open)) {
             Err(error) => vec![Check::broken("operations", chain(&error), "look whether the database answers")],
-            Ok((parked, open)) => judge(&parked, &open, now),
+            Ok((parked, open)) => {
+                let mut found = judge(&parked, &open, now);
+                found.extend(repeated(database, &open).await);
+                found
+            }
         }
     })
     .await
+}
+
+/// What is tried again, and why: so the reason is seen before the operation has an end.
+async fn repeated(database: &Database, open: &[Operation]) -> Option<Check> {
+    let ids: Vec<OperationId> = open.iter().map(|operation| operation.id).collect();
+    let advice = "what the last attempt said is the reason; 'cuttle operation show ID' shows all of them";
+    let steps = match ids.is_empty() {
+        true => Vec::new(),
+        false => match database.list_steps(&ids).await {
+            Ok(steps) => steps,
+            Err(error) => return Some(Check::broken("operations", chain(&error), "look whether the database answers")),
+        },
+    };
+    // The newest attempt that has ended is the last of its operation.
+    let failed: BTreeMap<OperationId, StepRecord> = steps.into_iter().filter(|(_, step)| step.result.is_some()).collect();
+    let said: Vec<String> = failed
+        .iter()
+        .filter(|(_, step)| step.result == Some(StepResult::Retry))
+        .map(|(id, step)| format!("{id} at '{}': {}", step.name, step.message.as_deref().unwrap_or("no reason was given")))
+        .collect();
+    let rest = said.len().saturating_sub(NAMED);
+    let more = if rest == 0 { String::new() } else { format!(" and {rest} more") };
+    let named = said.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    (!said.is_empty()).then(|| Check::warning("repeated operations", format!("{named}{more}"), advice))
 }
 
 fn judge(parked: &[Operation], open: &[Operation], now: Timestamp) -> Vec<Check> {

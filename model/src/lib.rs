@@ -13,6 +13,7 @@ pub mod disk;
 pub mod disk_limits;
 pub mod fault;
 pub mod flavor;
+pub mod guest_specs;
 pub mod host;
 pub mod host_event;
 pub mod identity;

@@ -12,6 +12,7 @@ use cuttle_model::disk::Disk;
 use cuttle_model::disk_limits::DiskLimits;
 use cuttle_model::fault::{Fault, FaultKind};
 use cuttle_model::flavor::Flavor;
+use cuttle_model::guest_specs;
 use cuttle_model::ids::{Epoch, HostId, ImageId, InstanceId, ProjectId};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, Task};
@@ -112,9 +113,8 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
         (status, _) => return Err(RequestError::ImageStatus(status)),
     };
     let disk_bytes = request.flavor.root_disk_bytes(image_bytes).ok_or(RequestError::DiskTooSmall { image_bytes })?;
-    if let Err(error) = DiskLimits::from_extra_specs(&request.flavor.extra_specs) {
-        return Err(RequestError::BadFlavor(error));
-    }
+    let specs = &request.flavor.extra_specs;
+    guest_specs::check(specs).and_then(|()| DiskLimits::from_extra_specs(specs)).map_err(RequestError::BadFlavor)?;
     let config_drive = control
         .settings()
         .config_drive

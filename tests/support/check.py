@@ -226,6 +226,11 @@ def fuzzing(run: Run, log: Path) -> Count:
     return Count(passed=1)
 
 
+def slow_storage(run: Run, log: Path) -> Count:
+    """Storage that hangs and goes on: each call to it is given half a minute."""
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "slow_storage", "--", "--test-threads=1")
+
+
 def two_control_nodes(run: Run, log: Path) -> Count:
     return cargo_test(run, log, "-p", "cuttle-tests", "--test", "control_nodes", "--", "--test-threads=1")
 
@@ -308,6 +313,7 @@ LONG: list[Suite] = [
     ("Debian with cloud-init", debian),
     # On a lab of its own: what it makes up changes and removes accounts too.
     ("lab to be broken", lab_up("--hosts", "1")),
+    ("storage that hangs", slow_storage),
     ("requests made up from the schemas", fuzzing),
     ("lab for machines", lab_up("--ceph-only", "--database", "postgres")),
     ("deployment on machines with systemd", deployment),

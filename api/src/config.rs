@@ -237,7 +237,12 @@ impl Config {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let figment = Figment::from(Toml::file_exact(path));
-        figment.extract().map_err(|source| ConfigError { path: path.to_owned(), source: Box::new(source) })
+        let bad = |source| ConfigError { path: path.to_owned(), source: Box::new(source) };
+        let config: Self = figment.extract().map_err(bad)?;
+        match config.operations.scheduler.problem() {
+            Some(problem) => Err(bad(figment::Error::from(problem))),
+            None => Ok(config),
+        }
     }
 }
 
@@ -292,6 +297,16 @@ mod tests {
         assert_eq!(config.public.listen.port(), 8774);
         assert_eq!(config.operations.vms_pool, "vms");
         assert!(read("").is_err());
+    }
+
+    #[test]
+    fn filters_and_drivers_have_names() {
+        let with = |text: &str| read(&format!("[database]\nurl = \"sqlite:/tmp/x.db\"\n[operations.scheduler]\n{text}\n"));
+        let config =
+            with("driver = \"caching\"\nenabled_filters = [\"RamFilter\", \"IoOpsFilter\"]\novercommit = \"classic\"").unwrap();
+        assert_eq!(config.operations.scheduler.enabled_filters.len(), 2);
+        assert!(with("enabled_filters = [\"RamsFilter\"]").unwrap_err().contains("RamsFilter"));
+        assert!(with("ram_weigth_multiplier = 1.0").unwrap_err().contains("unknown field"));
     }
 
     #[test]

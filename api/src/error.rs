@@ -118,6 +118,7 @@ impl From<RequestError> for ApiError {
             RequestError::BadResize(why) => Self::BadRequest(why),
             RequestError::NoValidHost(why) => Self::BadRequest(why),
             RequestError::NoSuchHost(_) | RequestError::SameHost(_) => Self::BadRequest(error.to_string()),
+            RequestError::NoGroup => Self::BadRequest("Instance group could not be found.".into()),
             RequestError::DriveNeeded(_) => Self::invalid("config_drive", "false", sentence(&error)),
             RequestError::HostSilent | RequestError::HostFailed(_) => {
                 Self::Unavailable { what: "The instance's host", source: Box::new(error) }

@@ -177,6 +177,7 @@ async fn state(config: &Config, database: Database, ceph: Cluster, authority: Au
         host_down_after: Duration::from_secs(config.operations.host_down_after_seconds),
         limits: config.limits(),
         stopping: CancellationToken::new(),
+        default_zone: config.operations.scheduler.default_availability_zone.clone(),
         quota: config.quota.amounts(),
         tls_directory: config.agents.tls_directory.clone(),
     });

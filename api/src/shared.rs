@@ -46,6 +46,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Answers that have no end, end when this is cancelled.
     pub stopping: CancellationToken,
+    /// The availability zone of hosts that are in no aggregate with one.
+    pub default_zone: String,
     /// Limits where none was set.
     pub quota: Amounts,
     /// The agents' authority and the server's certificate, for the doctor to look at.

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use crate::host::HostCommand;
 use crate::instance::InstanceCommand;
 use crate::operation::OperationCommand;
+use crate::placement::PlacementCommand;
 use crate::reconcile::ReconcileArguments;
 
 /// The operator's command for a Cuttle cloud.
@@ -51,6 +52,10 @@ pub enum Command {
     /// Instances of all projects.
     #[command(subcommand)]
     Instance(InstanceCommand),
+
+    /// Where instances would go.
+    #[command(subcommand)]
+    Placement(PlacementCommand),
 
     /// What is being done, and what was.
     #[command(subcommand)]

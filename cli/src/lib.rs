@@ -20,6 +20,7 @@ pub mod host;
 pub mod instance;
 pub mod operation;
 pub mod output;
+pub mod placement;
 pub mod reconcile;
 #[cfg(test)]
 mod reference;
@@ -61,6 +62,7 @@ pub fn run(arguments: Arguments) -> Result<Done, Error> {
             Command::Host(command) => host::run(&open().await?, command).await,
             Command::Instance(command) => instance::run(&open().await?, command).await,
             Command::Operation(command) => operation::run(&open().await?, command).await,
+            Command::Placement(command) => placement::run(&open().await?, command).await,
             Command::Doctor => doctor::run(&open().await?).await,
             Command::Reconcile(arguments) => reconcile::run(&open().await?, arguments).await,
             Command::Completions { shell } => completions::run(shell),

@@ -44,4 +44,10 @@ pub trait Hosts {
 pub struct Candidate {
     pub host: Host,
     pub usage: Usage,
+    /// Instances there that are being worked on.
+    pub io_ops: u32,
+    /// Guests that could not be made there since the last one that could.
+    pub failed_builds: u32,
+    /// Counts up whenever what its aggregates say changes.
+    pub rules: i64,
 }

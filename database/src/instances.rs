@@ -4,13 +4,15 @@ use async_trait::async_trait;
 use cuttle_model::capacity::Claim;
 use cuttle_model::clock::Timestamp;
 use cuttle_model::flavor::FlavorId;
-use cuttle_model::ids::{HostId, ImageId, InstanceId, ProjectId};
+use cuttle_model::ids::{HostId, ImageId, InstanceId, ProjectId, ServerGroupId};
 use cuttle_model::instance::{Instance, StateName};
 use cuttle_model::operation::Operation;
+use cuttle_model::placement::PlacementRecord;
 use cuttle_model::quota::Excess;
 
 use crate::Result;
 use crate::operations::{LeaseGuard, Written};
+use crate::placements::Hints;
 use crate::quotas::QuotaScope;
 
 /// What is known of instances.
@@ -53,6 +55,17 @@ pub struct NewInstance {
     pub operation: Option<Operation>,
     /// Counts it against these limits; `None`: it is not counted.
     pub quota: Option<QuotaScope>,
+    /// What was wanted of its host, and why it has this one.
+    pub placing: Placing,
+}
+
+/// What was wanted of an instance's host, and why it has this one.
+#[derive(Debug, Clone, Default)]
+pub struct Placing {
+    /// The server group that it becomes a member of.
+    pub group: Option<ServerGroupId>,
+    pub hints: Hints,
+    pub record: Option<PlacementRecord>,
 }
 
 /// A claim, and the limits under which it may be made.
@@ -63,14 +76,29 @@ pub struct Placement {
     pub vcpu_limit: u64,
     /// Memory that may be claimed on the host in all, in MiB.
     pub ram_limit_mib: u64,
+    /// How many instances may be on the host; `None`: any number.
+    pub instance_limit: Option<u64>,
+    /// The host's `rules` when it was chosen: if these have changed since, it is not claimed. `None`:
+    /// whatever they are.
+    pub rules: Option<i64>,
+}
+
+impl Placement {
+    /// A claim under these limits, whatever aggregates say.
+    pub fn new(claim: Claim, vcpu_limit: u64, ram_limit_mib: u64) -> Self {
+        Self { claim, vcpu_limit, ram_limit_mib, instance_limit: None, rules: None }
+    }
 }
 
 /// What became of an insertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Insertion {
     Inserted,
-    /// Others have taken the host's room, or it was disabled meanwhile; nothing was written.
+    /// Others have taken the host's room, it was disabled, its aggregates have changed, or another member
+    /// of the server group is in the way; nothing was written.
     HostFull,
+    /// The server group was deleted meanwhile; nothing was written.
+    GroupGone,
     /// The project or its user would have too much; nothing was written.
     OverQuota(Vec<Excess>),
 }

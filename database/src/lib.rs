@@ -14,6 +14,7 @@
 //! each compiles the queries of `sql/` for its driver. A conflict between transactions is tried again
 //! in here; what callers see of it is at the most [`Error::Unavailable`].
 
+mod aggregates;
 mod application_credentials;
 mod assignments;
 mod attempt;
@@ -33,9 +34,11 @@ mod joins;
 mod keypairs;
 mod migration;
 mod operations;
+mod placements;
 mod postgres;
 mod quotas;
 mod reconciliation;
+mod server_groups;
 mod sqlite;
 mod statements;
 mod statistics;
@@ -43,6 +46,7 @@ mod user_data;
 
 use std::sync::Arc;
 
+pub use aggregates::{AggregateChange, AggregateChanged, AggregateDeleted, Aggregates};
 pub use application_credentials::{ApplicationCredentials, CredentialInserted};
 pub use assignments::{AssignmentQuery, Assignments};
 pub use clients::Clients;
@@ -57,7 +61,7 @@ pub use hosts::{Candidate, Hosts};
 pub use identity::{Credentials, Identity, ProjectChange, ProjectDeleted, Updated, UserChange};
 pub use images::{Comparison, ImageQuery, ImageSort, Images, Shared};
 pub use instances::{
-    Insertion, InstanceField, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, SortDirection, TagQuery,
+    Insertion, InstanceField, InstanceQuery, InstanceSort, Instances, NewInstance, Placement, Placing, SortDirection, TagQuery,
 };
 pub use joins::{Certificate, JoinToken, Joining, Joins, NewJoinToken};
 pub use keypairs::{KeypairInsertion, Keypairs};
@@ -66,7 +70,9 @@ pub use operations::{
     Begin, Begun, ClaimEnd, EndOperation, JournalEntry, LeaseGuard, Mark, OperationQuery, Operations, Room, StepEnd, SubjectEnd,
     WhenBusy, Written,
 };
+pub use placements::{BuildOutcome, Hints, Placements};
 pub use quotas::{InstanceUsage, Limits, QuotaScope, Quotas};
+pub use server_groups::ServerGroups;
 pub use statistics::{Count, PoolUse, Statistics};
 pub use user_data::UserData;
 
@@ -96,6 +102,9 @@ pub trait Store:
     + Joins
     + Events
     + Reconciliation
+    + Aggregates
+    + ServerGroups
+    + Placements
     + Schema
     + Send
     + Sync

@@ -46,6 +46,7 @@ pub(crate) const SQLITE: &[Script] = &[
     (5, "guests", include_str!("../migrations/sqlite/0005_guests.sql")),
     (6, "compute", include_str!("../migrations/sqlite/0006_compute.sql")),
     (7, "identity", include_str!("../migrations/sqlite/0007_identity.sql")),
+    (9, "placement", include_str!("../migrations/sqlite/0009_placement.sql")),
     (10, "moving", include_str!("../migrations/sqlite/0010_moving.sql")),
 ];
 pub(crate) const POSTGRES: &[Script] = &[
@@ -56,6 +57,7 @@ pub(crate) const POSTGRES: &[Script] = &[
     (5, "guests", include_str!("../migrations/postgres/0005_guests.sql")),
     (6, "compute", include_str!("../migrations/postgres/0006_compute.sql")),
     (7, "identity", include_str!("../migrations/postgres/0007_identity.sql")),
+    (9, "placement", include_str!("../migrations/postgres/0009_placement.sql")),
     (10, "moving", include_str!("../migrations/postgres/0010_moving.sql")),
 ];
 

@@ -20,6 +20,7 @@ use crate::image::Uploads;
 use crate::join::Registry;
 use crate::liveness::Beats;
 use crate::membership::{self, Membership};
+use crate::placement::Cache;
 use crate::{liveness, moving, purge};
 
 /// Everything that the control plane works with. Cloning is cheap.
@@ -34,6 +35,7 @@ struct Inner {
     keyring: HostKeyring,
     uploads: Uploads,
     admin_passwords: AdminPasswords,
+    placement_cache: Cache,
     pool: Mutex<Option<PoolAccount>>,
     connection: Mutex<Option<CephConnection>>,
 }
@@ -156,6 +158,7 @@ impl Control {
             keyring: HostKeyring::default(),
             uploads: Uploads::default(),
             admin_passwords: AdminPasswords::default(),
+            placement_cache: Cache::default(),
             pool: Mutex::new(None),
             connection: Mutex::new(None),
         })))
@@ -234,6 +237,11 @@ impl Control {
     /// The passwords that this node has yet to put on config drives.
     pub(crate) fn admin_passwords(&self) -> &AdminPasswords {
         &self.0.admin_passwords
+    }
+
+    /// The hosts as placement saw them a moment ago.
+    pub(crate) fn placement_cache(&self) -> &Cache {
+        &self.0.placement_cache
     }
 
     pub(crate) fn uploads(&self) -> &Uploads {

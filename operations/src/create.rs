@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use cuttle_database::{Insertion, NewInstance, QuotaScope};
+use cuttle_database::{BuildOutcome, Insertion, NewInstance, Placing, QuotaScope};
 use cuttle_model::disk::Disk;
 use cuttle_model::disk_limits::DiskLimits;
 use cuttle_model::fault::{Fault, FaultKind};
@@ -18,13 +18,14 @@ use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, Task};
 use cuttle_model::keypair::Keypair;
 use cuttle_model::operation::{Operation, OperationKind, Subject};
+use cuttle_model::placement::PlacementRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::config_drive::{self, GuestInputs};
 use crate::disks::{self, DiskOwner};
 use crate::engine::{ClaimEnd, Context, Outcome, Step, StepError, Steps, step};
 use crate::guest::{self, GuestRun};
-use crate::placement::{self, Ask};
+use crate::placement::{self, Ask, Placed, Wishes};
 use crate::{Control, RequestError, Requester};
 
 /// What to create. The flavor and the image were found to be the requester's to use.
@@ -50,7 +51,12 @@ pub struct CreateInstance {
     pub quota: Option<QuotaScope>,
     /// What the guest is to be told.
     pub guest: GuestInputs,
+    /// What is wanted of its host.
+    pub wishes: Wishes,
 }
+
+/// How often all hosts are asked anew, after each of them was taken by others.
+const ROUNDS: u32 = 3;
 
 /// The operation's state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,6 +69,9 @@ pub struct Create {
     disk_bytes: u64,
     config_drive: bool,
     host_id: HostId,
+    /// Earlier guests could not be made there.
+    #[serde(default)]
+    host_failed: bool,
     epoch: Epoch,
     /// Those that were made, in the order in which the guest sees them.
     disks: Vec<Disk>,
@@ -120,7 +129,7 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
         .config_drive
         .decide(request.guest.config_drive, request.guest.need_drive() || request.keypair.is_some())?;
     let all_bytes = request.flavor.extra_disks().iter().fold(disk_bytes, |sum, (_, bytes)| sum.saturating_add(*bytes));
-    let mut tried = Vec::new();
+    let (mut tried, mut rounds) = (Vec::new(), 0);
     loop {
         let instance = Instance { config_drive, ..new_instance(control, who, &request) };
         let ask = Ask {
@@ -129,27 +138,34 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
             excluded: &tried,
             ..Ask::for_instance(&instance, &request.flavor)
         };
+        let ask = ask.with(&request.wishes);
         let placed = match placement::choose(control, &ask).await? {
             Ok(placed) => placed,
-            Err(mut refusal) => {
-                // Where others took the room of every host that was tried, the refusal says what those lack, not that they were tried.
-                if !tried.is_empty()
-                    && let Err(new) = placement::choose(control, &Ask { excluded: &[], ..ask }).await?
-                {
-                    refusal = new;
+            Err(refusal) if tried.is_empty() => {
+                let record = refusal.reasons.clone().map(|reasons| ask.record(control, Create::KIND, None, *reasons));
+                return refuse(control, instance, &request, refusal.text, record).await;
+            }
+            // Others took the room of every host that was tried, or the hosts' aggregates changed: who has room now is asked
+            // anew, and a refusal then says what the hosts lack, not that they were tried.
+            Err(refusal) => {
+                rounds += 1;
+                if rounds >= ROUNDS {
+                    return refuse(control, instance, &request, refusal.text, None).await;
                 }
-                return refuse(control, instance, request.quota, refusal.text).await;
+                tried.clear();
+                continue;
             }
         };
         let host_id = placed.host_id;
-        let instance = Instance { host_id: Some(host_id), ..instance };
-        let operation = new_operation(control, who, &instance, request.image.id, disk_bytes, host_id);
+        let operation = new_operation(control, who, &instance, &request, disk_bytes, &placed);
+        let record = ask.record(control, Create::KIND, Some(operation.id), placed.reasons);
         let new = NewInstance {
-            instance,
+            instance: Instance { host_id: Some(host_id), ..instance },
             placement: Some(placed.placement),
             operation: Some(operation),
             quota: request.quota.clone(),
             user_data: request.guest.user_data.clone(),
+            placing: placing(&request, Some(record)),
         };
         match control.database().insert_instance(&new).await? {
             Insertion::Inserted => {
@@ -163,23 +179,36 @@ pub async fn create(control: &Control, who: &Requester, request: CreateInstance)
             }
             // Another request took the room between our look and our claim.
             Insertion::HostFull => tried.push(host_id),
+            Insertion::GroupGone => return Err(RequestError::NoGroup),
             Insertion::OverQuota(over) => return Err(RequestError::OverQuota(over)),
         }
     }
+}
+
+fn placing(request: &CreateInstance, record: Option<PlacementRecord>) -> Placing {
+    Placing { group: request.wishes.group, hints: request.wishes.hints.clone(), record }
 }
 
 /// Keeps an instance for which there is no host, so that its owner sees why.
 async fn refuse(
     control: &Control,
     instance: Instance,
-    quota: Option<QuotaScope>,
+    request: &CreateInstance,
     reason: String,
+    record: Option<PlacementRecord>,
 ) -> Result<Instance, RequestError> {
     let state = InstanceState::Error { fault: Fault::new(FaultKind::NoValidHost, reason) };
-    let instance = Instance { state, task: None, ..instance };
-    let new = NewInstance { instance, placement: None, operation: None, quota, user_data: None };
+    let new = NewInstance {
+        instance: Instance { state, task: None, ..instance },
+        placement: None,
+        operation: None,
+        quota: request.quota.clone(),
+        user_data: None,
+        placing: placing(request, record),
+    };
     match control.database().insert_instance(&new).await? {
         Insertion::Inserted | Insertion::HostFull => Ok(new.instance),
+        Insertion::GroupGone => Err(RequestError::NoGroup),
         Insertion::OverQuota(over) => Err(RequestError::OverQuota(over)),
     }
 }
@@ -228,19 +257,20 @@ fn new_operation(
     control: &Control,
     who: &Requester,
     instance: &Instance,
-    image_id: ImageId,
+    request: &CreateInstance,
     disk_bytes: u64,
-    host_id: HostId,
+    placed: &Placed,
 ) -> Operation {
     let state = Create {
         instance_id: instance.id,
         project_id: instance.project_id,
         name: instance.name.clone(),
         flavor: instance.flavor.clone(),
-        image_id,
+        image_id: request.image.id,
         disk_bytes,
         config_drive: instance.config_drive,
-        host_id,
+        host_id: placed.host_id,
+        host_failed: placed.failed_builds > 0,
         epoch: instance.epoch,
         disks: Vec::new(),
     };
@@ -288,7 +318,11 @@ async fn trash_disks(context: &Context, state: &mut Create) -> Result<(), StepEr
 }
 
 async fn create_guest(context: &Context, state: &mut Create) -> Result<(), StepError> {
-    guest::create_paused(context, &state.guest_run()?).await
+    let made = guest::create_paused(context, &state.guest_run()?).await;
+    if matches!(made, Err(StepError::Failed(_))) {
+        context.control.database().record_build(state.host_id, BuildOutcome::Failed).await?;
+    }
+    made
 }
 
 async fn destroy_guest(context: &Context, state: &mut Create) -> Result<(), StepError> {
@@ -300,7 +334,11 @@ async fn record_clients(context: &Context, state: &mut Create) -> Result<(), Ste
 }
 
 async fn run_guest(context: &Context, state: &mut Create) -> Result<(), StepError> {
-    guest::resume(context, &state.guest_run()?).await
+    guest::resume(context, &state.guest_run()?).await?;
+    if state.host_failed {
+        context.control.database().record_build(state.host_id, BuildOutcome::Made).await?;
+    }
+    Ok(())
 }
 
 impl Create {

@@ -61,6 +61,9 @@ pub enum RequestError {
     /// The host that was asked for is the one where it is.
     #[error("The instance is on host {0} already.")]
     SameHost(HostName),
+    /// The server group was deleted, or never was.
+    #[error("the server group does not exist")]
+    NoGroup,
     /// The instance was never made, so there is nothing to run.
     #[error("the instance has no disk to boot from")]
     NoDisk,

@@ -40,5 +40,7 @@ mod start;
 mod stop;
 
 pub use control::{Control, JoinError, Parts, Requester, Settings};
+/// What placement is asked with.
+pub use cuttle_scheduler as scheduler;
 pub use error::{HostError, ImportError, RequestError};
 pub use health::Check;

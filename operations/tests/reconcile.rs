@@ -86,7 +86,14 @@ impl Hands<'_> {
             Placement { claim, ..limits }
         });
         let operation = operation.map(|operation| Operation { subject: Subject::Instance(instance.id), ..operation });
-        let new = NewInstance { instance: instance.clone(), placement, operation, quota: None, user_data: None };
+        let new = NewInstance {
+            instance: instance.clone(),
+            placement,
+            operation,
+            quota: None,
+            user_data: None,
+            placing: Default::default(),
+        };
         self.life.block_on(self.life.control.database().insert_instance(&new)).unwrap();
         instance
     }
@@ -181,7 +188,7 @@ fn each_kind_of_finding_is_found_and_nothing_else() {
     // Hosts.
     let host = life.block_on(database.find_host(&"test-host".parse().unwrap())).unwrap().unwrap();
     let claim = Claim::of(kept, host.id, &hands.like.flavor);
-    let placement = Placement { claim, vcpu_limit: 100, ram_limit_mib: 100_000 };
+    let placement = Placement::new(claim, 100, 100_000);
     let homeless = hands.insert(|row| row.host_id = Some(host.id), Some(placement), None);
     let homeless = Instance { host_id: None, ..homeless };
     assert_eq!(life.block_on(database.update_instance(&homeless, None)).unwrap(), cuttle_database::Written::Done);

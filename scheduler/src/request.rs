@@ -31,9 +31,10 @@ pub struct Request<'a> {
 }
 
 /// Whether a host was named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Target {
     /// None was.
+    #[default]
     Any,
     /// This one, if it passes all filters.
     Asked(HostId),

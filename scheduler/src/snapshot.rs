@@ -113,6 +113,11 @@ impl Snapshot {
         self.row(host).map(|row| self.usage[row])
     }
 
+    /// Guests that could not be made on the host since the last one that could.
+    pub fn failed_builds(&self, host: HostId) -> u32 {
+        self.row(host).map_or(0, |row| self.failed_builds[row])
+    }
+
     /// The host's availability zone.
     pub fn zone(&self, host: HostId) -> Option<&str> {
         self.row(host).map(|row| self.class(row).zone.as_str())

@@ -3,6 +3,7 @@
 //! A directory for each resource, a file for each endpoint; `view.rs` is how the resource looks on
 //! the wire at each microversion, `schema.rs` what a request may hold.
 
+pub mod aggregates;
 pub mod availability_zones;
 pub mod discovery;
 pub mod flavors;
@@ -12,6 +13,7 @@ pub mod keypairs;
 pub mod links;
 pub mod microversion;
 pub mod quotas;
+pub mod server_groups;
 pub mod servers;
 pub mod services;
 pub mod usage;
@@ -34,6 +36,8 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
         .merge(servers::plain_routes(shared))
         .merge(keypairs::routes(shared))
         .merge(quotas::routes(shared))
+        .merge(aggregates::routes(shared))
+        .merge(server_groups::routes(shared))
         .merge(availability_zones::routes(shared))
         .merge(services::routes(shared))
         .merge(usage::routes(shared))

@@ -6,7 +6,7 @@ use axum::extract::State;
 use cuttle_model::host::{Administrative, Host};
 use serde_json::{Value, json};
 
-use crate::compute::availability_zones::ZONE;
+use crate::compute::availability_zones::Zones;
 use crate::compute::hosts;
 use crate::compute::keypairs::Name;
 use crate::compute::links::shown;
@@ -60,11 +60,12 @@ async fn list(State(shared): State<Shared>, version: Microversion, query: Pairs)
         true => shared.database.list_hosts().await?,
         false => Vec::new(),
     };
+    let zones = Zones::read(&shared).await?;
     let known: Vec<Value> = known
         .iter()
         .enumerate()
         .filter(|(_, host)| wanted.is_none_or(|name| host.name.as_str() == name))
-        .map(|(index, host)| view(&shared, index, host, version))
+        .map(|(index, host)| view(&shared, &zones, index, host, version))
         .collect();
     Ok(Json(json!({ "services": known })))
 }
@@ -92,7 +93,7 @@ async fn update(
         host.administrative = administrative;
     }
     match version >= BY_ID {
-        true => Ok(Json(json!({ "service": view(&shared, index, &host, version) }))),
+        true => Ok(Json(json!({ "service": view(&shared, &Zones::read(&shared).await?, index, &host, version) }))),
         false => Ok(Json(json!({ "service": old_view(&host, &id) }))),
     }
 }
@@ -166,14 +167,14 @@ fn old_view(host: &Host, action: &str) -> Value {
     shown
 }
 
-fn view(shared: &Shared, index: usize, host: &Host, version: Microversion) -> Value {
+fn view(shared: &Shared, zones: &Zones, index: usize, host: &Host, version: Microversion) -> Value {
     let (status, reason) = hosts::administrative(host);
     let mut shown = json!({
         // Before 2.53 a service has a number, which nothing else refers to.
         "id": if version >= BY_ID { json!(host.id) } else { json!(index + 1) },
         "binary": BINARY,
         "host": host.name,
-        "zone": ZONE,
+        "zone": zones.of(host.id),
         "status": status,
         "state": if hosts::is_up(shared, host) { "up" } else { "down" },
         "updated_at": host.last_seen_at.map(|seen| seen.to_micros_naive()),

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod hosts;
 pub mod instances;
 pub mod operations;
+pub mod placement;
 pub mod reconcile;
 
 use std::fmt::Display;
@@ -31,7 +32,10 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
 
 /// Every route below `/v1` that works with Ceph.
 pub fn controlled_routes(shared: &Shared) -> Routes<Controlled> {
-    doctor::routes(shared).merge(hosts::controlled_routes(shared)).merge(reconcile::routes(shared))
+    doctor::routes(shared)
+        .merge(hosts::controlled_routes(shared))
+        .merge(reconcile::routes(shared))
+        .merge(placement::routes(shared))
 }
 
 /// The service around these routes of `/v1`.

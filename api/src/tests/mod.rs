@@ -15,6 +15,7 @@ mod notes;
 mod openapi;
 mod operator;
 mod operator_work;
+mod placement;
 mod quotas;
 mod statements;
 // The same rows as in the database's own tests.
@@ -81,6 +82,7 @@ impl Cloud {
             host_down_after: Duration::from_secs(10),
             limits: Limits { failed_logins_per_minute: 0, ..Limits::default() },
             stopping: CancellationToken::new(),
+            default_zone: "nova".into(),
             quota: Quota::default().amounts(),
             tls_directory: directory.join("tls"),
         });

@@ -31,7 +31,14 @@ pub fn instance(cloud: &Cloud, project: &Project, name: &str) -> Instance {
 }
 
 pub async fn store(cloud: &Cloud, instance: Instance) -> Instance {
-    let new = NewInstance { instance: instance.clone(), placement: None, operation: None, quota: None, user_data: None };
+    let new = NewInstance {
+        instance: instance.clone(),
+        placement: None,
+        operation: None,
+        quota: None,
+        user_data: None,
+        placing: Default::default(),
+    };
     assert_eq!(cloud.shared.database.insert_instance(&new).await.unwrap(), Insertion::Inserted);
     instance
 }

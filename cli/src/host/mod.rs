@@ -32,6 +32,8 @@ pub enum HostCommand {
         /// The host's name.
         name: String,
     },
+    /// Say whether the loss of any one host could be absorbed by the others, by simulation.
+    Free,
     /// Show what has happened to a host, its certificates, keys and secrets.
     Events {
         /// The host's name.
@@ -65,6 +67,7 @@ pub enum HostCommand {
 /// Carries out a verb.
 pub async fn run(session: &Session, command: HostCommand) -> Result<Done, Error> {
     match command {
+        HostCommand::Free => crate::placement::free(session).await,
         HostCommand::List => list::run(session).await,
         HostCommand::Add { name } => join::add(session, &name).await,
         HostCommand::Rejoin { name } => join::rejoin(session, &name).await,

@@ -1,7 +1,7 @@
 //! `cuttle instance`: instances of all projects, as the operator sees them.
 
 mod events;
-mod find;
+pub(crate) mod find;
 mod list;
 mod show;
 mod wire;
@@ -17,6 +17,11 @@ pub enum InstanceCommand {
     List(Filter),
     /// Show an instance, its disk, and who may write to it.
     Show {
+        /// Its id, or its name if no other instance has it.
+        instance: String,
+    },
+    /// Show why an instance went where it did, or nowhere: what each filter removed, and the best hosts' weights.
+    Why {
         /// Its id, or its name if no other instance has it.
         instance: String,
     },
@@ -57,6 +62,7 @@ pub async fn run(session: &Session, command: InstanceCommand) -> Result<Done, Er
     match command {
         InstanceCommand::List(filter) => list::run(session, filter).await,
         InstanceCommand::Show { instance } => show::run(session, &instance).await,
+        InstanceCommand::Why { instance } => crate::placement::why(session, &instance).await,
         InstanceCommand::Events { instance } => events::run(session, &instance).await,
     }
 }

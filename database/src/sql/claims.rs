@@ -17,20 +17,19 @@ pub(super) const OTHER: &str = "other";
 
 /// Keeps other claims on this host out until the transaction ends. False: it takes none.
 pub(super) async fn lock_host(tx: &mut Tx, placement: &Placement) -> Attempt<bool> {
-    const LOCK: &str = "UPDATE hosts SET placements = placements + 1 WHERE id = $1 AND disabled = 0";
-    changed(sqlx::query(LOCK).bind(placement.claim.host_id.to_string()), tx.connection()).await
+    const LOCK: &str = "UPDATE hosts SET placements = placements + 1 \
+         WHERE id = $1 AND disabled = 0 AND ($2 IS NULL OR rules = $2)";
+    changed(sqlx::query(LOCK).bind(placement.claim.host_id.to_string()).bind(placement.rules), tx.connection()).await
 }
 
 /// Writes a claim if there is room for it. False: there is none.
-pub(super) async fn claim(
-    tx: &mut Tx,
-    Placement { claim, vcpu_limit, ram_limit_mib }: &Placement,
-    role: &'static str,
-) -> Attempt<bool> {
+pub(super) async fn claim(tx: &mut Tx, placement: &Placement, role: &'static str) -> Attempt<bool> {
     const CLAIM: &str = "INSERT INTO claims (instance_id, host_id, vcpus, ram_mib, role) \
          SELECT $1, $2, $3, $4, $7 \
-         FROM (SELECT COALESCE(SUM(vcpus), 0) AS vcpus, COALESCE(SUM(ram_mib), 0) AS ram_mib FROM claims WHERE host_id = $2) AS taken \
-         WHERE taken.vcpus + $3 <= $5 AND taken.ram_mib + $4 <= $6";
+         FROM (SELECT COUNT(*) AS instances, COALESCE(SUM(vcpus), 0) AS vcpus, COALESCE(SUM(ram_mib), 0) AS ram_mib \
+         FROM claims WHERE host_id = $2) AS taken \
+         WHERE taken.vcpus + $3 <= $5 AND taken.ram_mib + $4 <= $6 AND taken.instances < $8";
+    let Placement { claim, vcpu_limit, ram_limit_mib, instance_limit, rules: _ } = placement;
     let query = sqlx::query(CLAIM)
         .bind(claim.instance_id.to_string())
         .bind(claim.host_id.to_string())
@@ -38,7 +37,8 @@ pub(super) async fn claim(
         .bind(bind::integer("claims", "ram_mib", claim.ram_mib)?)
         .bind(bind::limit(*vcpu_limit))
         .bind(bind::limit(*ram_limit_mib))
-        .bind(role);
+        .bind(role)
+        .bind(bind::limit(instance_limit.unwrap_or(u64::MAX)));
     changed(query, tx.connection()).await
 }
 

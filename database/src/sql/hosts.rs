@@ -29,10 +29,12 @@ macro_rules! usages {
             "SELECT ",
             host_columns!(),
             ", COALESCE(taken.instances, 0) AS instances, COALESCE(taken.vcpus, 0) AS vcpus, \
-             COALESCE(taken.ram_mib, 0) AS ram_mib FROM hosts LEFT JOIN (\
+             COALESCE(taken.ram_mib, 0) AS ram_mib, COALESCE(busy.io_ops, 0) AS io_ops, failed_builds, rules FROM hosts LEFT JOIN (\
              SELECT host_id, COUNT(*) AS instances, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
              CAST(SUM(ram_mib) AS BIGINT) AS ram_mib FROM claims GROUP BY host_id\
-             ) AS taken ON taken.host_id = hosts.id"
+             ) AS taken ON taken.host_id = hosts.id LEFT JOIN (\
+             SELECT host_id, COUNT(*) AS io_ops FROM instances WHERE task IS NOT NULL GROUP BY host_id\
+             ) AS busy ON busy.host_id = hosts.id"
         )
     };
 }
@@ -195,5 +197,11 @@ fn read_candidate(row: &Row) -> Attempt<Candidate> {
     let columns = Columns::new(TABLE, "id", row);
     let usage =
         Usage { instances: columns.number("instances")?, vcpus: columns.number("vcpus")?, ram_mib: columns.number("ram_mib")? };
-    Ok(Candidate { host: read(row)?, usage })
+    Ok(Candidate {
+        host: read(row)?,
+        usage,
+        io_ops: columns.number("io_ops")?,
+        failed_builds: columns.number("failed_builds")?,
+        rules: columns.integer("rules")?,
+    })
 }

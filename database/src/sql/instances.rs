@@ -10,9 +10,10 @@ use cuttle_model::operation::Operation;
 use futures_util::TryStreamExt;
 
 use super::row::Columns;
+use super::server_groups::Joining;
 use super::{
-    Attempt, Handle, Query, Row, Tx, attempt, bind, changed, claims, instance_list, leases, operations, quotas, subject, tags,
-    user_data,
+    Attempt, Handle, Query, Row, Tx, attempt, bind, changed, claims, instance_list, leases, operations, placements, quotas,
+    server_groups, subject, tags, user_data,
 };
 use crate::Result;
 use crate::instances::{Insertion, InstanceQuery, Instances, NewInstance};
@@ -46,6 +47,13 @@ impl Instances for Handle {
                     return Ok(Insertion::OverQuota(over));
                 }
             }
+            if let Some(group) = new.placing.group {
+                match server_groups::lock(&mut tx, group, new.quota.as_ref()).await? {
+                    Joining::May => {}
+                    Joining::Gone => return Ok(Insertion::GroupGone),
+                    Joining::OverQuota(over) => return Ok(Insertion::OverQuota(vec![over])),
+                }
+            }
             if let Some(placement) = &new.placement
                 && !claims::lock_host(&mut tx, placement).await?
             {
@@ -57,6 +65,15 @@ impl Instances for Handle {
             {
                 return Ok(Insertion::HostFull);
             }
+            if let Some(group) = new.placing.group {
+                if let Some(placement) = &new.placement
+                    && !server_groups::allows(&mut tx, group, new.instance.id, placement.claim.host_id).await?
+                {
+                    return Ok(Insertion::HostFull);
+                }
+                server_groups::join(&mut tx, group, new.instance.id).await?;
+            }
+            placements::insert(&mut tx, new.instance.id, &new.placing.hints, new.placing.record.as_ref()).await?;
             if let Some(data) = &new.user_data {
                 user_data::insert(&mut tx, new.instance.id, data).await?;
             }

@@ -6,8 +6,9 @@
 //! `SUM` of integers is a decimal), comparisons that tell upper from lower case.
 //!
 //! Always true: a transaction locks the subject (instance or image) before its operation, and the
-//! operation before its steps, and a quota before a host, so that two of them never wait for each other.
+//! operation before its steps, and a quota before a server group, and that before a host, so that two of them never wait for each other.
 
+mod aggregates;
 mod application_credentials;
 mod assignments;
 mod begin;
@@ -38,10 +39,12 @@ mod operation_list;
 mod operations;
 mod packed;
 mod page;
+mod placements;
 mod quotas;
 mod reconciliation;
 mod row;
 mod schema;
+mod server_groups;
 mod statistics;
 mod subject;
 mod tags;

@@ -94,6 +94,7 @@ async fn a_guarded_write_needs_the_lease() {
         operation: Some(operation.clone()),
         quota: None,
         user_data: None,
+        placing: Default::default(),
     };
     lab.database.insert_instance(&new).await.unwrap();
 
@@ -138,7 +139,14 @@ async fn user_data_is_kept_apart_and_forgotten() {
     let lab = Lab::new().await;
     let (with, without) = (rows::instance(rows::project()), rows::instance(rows::project()));
     for (instance, user_data) in [(&with, Some("aGVsbG8=".to_owned())), (&without, None)] {
-        let new = NewInstance { instance: instance.clone(), placement: None, operation: None, quota: None, user_data };
+        let new = NewInstance {
+            instance: instance.clone(),
+            placement: None,
+            operation: None,
+            quota: None,
+            user_data,
+            placing: Default::default(),
+        };
         assert_eq!(lab.database.insert_instance(&new).await.unwrap(), Insertion::Inserted);
     }
     assert_eq!(lab.database.get_user_data(with.id).await.unwrap().as_deref(), Some("aGVsbG8="));

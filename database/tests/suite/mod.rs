@@ -19,6 +19,7 @@ mod leases;
 mod moves;
 mod operation_lists;
 mod operations;
+mod placement;
 mod quotas;
 mod reconciliation;
 mod round_trips;

@@ -37,7 +37,7 @@ fn move_to(instance: &Instance, host: HostId, vcpu_limit: u64, quota: Option<Quo
     let flavor = larger(instance);
     let claim = Claim::of(instance.id, host, &flavor);
     let more = InstanceUsage::of_flavor(&flavor).beyond(&InstanceUsage::of_flavor(&instance.flavor));
-    let placement = Placement { claim, vcpu_limit, ram_limit_mib: u64::MAX };
+    let placement = Placement::new(claim, vcpu_limit, u64::MAX);
     let room = Some(Room { placement, quota: quota.map(|quota| (quota, more)) });
     Begin { room, ..rows::begin(instance, rows::node(), WhenBusy::Refuse) }
 }

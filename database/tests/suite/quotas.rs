@@ -16,7 +16,14 @@ fn scope(project: ProjectId, user: UserId, instances: i64) -> QuotaScope {
 
 fn new(scope: &QuotaScope) -> NewInstance {
     let instance = Instance { user_id: scope.user, ..rows::instance(scope.project) };
-    NewInstance { instance, placement: None, operation: None, quota: Some(scope.clone()), user_data: None }
+    NewInstance {
+        instance,
+        placement: None,
+        operation: None,
+        quota: Some(scope.clone()),
+        user_data: None,
+        placing: Default::default(),
+    }
 }
 
 fn limits(of: &[(Resource, i64)]) -> BTreeMap<Resource, i64> {

@@ -30,7 +30,14 @@ fn for_all<S: Strategy<Value: Debug>>(strategy: S, check: impl Fn(Arc<Lab>, S::V
 fn instances() {
     for_all((strategies::instance(), strategies::instance()), |lab, (instance, other)| {
         Box::pin(async move {
-            let new = NewInstance { instance: instance.clone(), placement: None, operation: None, quota: None, user_data: None };
+            let new = NewInstance {
+                instance: instance.clone(),
+                placement: None,
+                operation: None,
+                quota: None,
+                user_data: None,
+                placing: Default::default(),
+            };
             lab.database.insert_instance(&new).await.unwrap();
             assert_eq!(rows::get(&lab.database, &instance).await, instance);
 
@@ -82,7 +89,14 @@ fn operations() {
     for_all(subjects, |lab, operation| {
         Box::pin(async move {
             let instance = rows::instance(rows::project());
-            let new = NewInstance { instance, placement: None, operation: Some(operation.clone()), quota: None, user_data: None };
+            let new = NewInstance {
+                instance,
+                placement: None,
+                operation: Some(operation.clone()),
+                quota: None,
+                user_data: None,
+                placing: Default::default(),
+            };
             assert_eq!(lab.database.insert_instance(&new).await.unwrap(), Insertion::Inserted);
             assert_eq!(lab.database.get_operation(operation.id).await.unwrap().as_ref(), Some(&operation));
             assert_eq!(lab.database.list_operations(operation.subject).await.unwrap(), [operation]);

@@ -141,7 +141,14 @@ pub async fn insert_instance(database: &Database) -> Instance {
 
 /// Stores an instance, without claim and operation.
 pub async fn store(database: &Database, instance: &Instance) {
-    let new = NewInstance { instance: instance.clone(), placement: None, operation: None, quota: None, user_data: None };
+    let new = NewInstance {
+        instance: instance.clone(),
+        placement: None,
+        operation: None,
+        quota: None,
+        user_data: None,
+        placing: Default::default(),
+    };
     assert_eq!(database.insert_instance(&new).await.unwrap(), Insertion::Inserted);
 }
 
@@ -155,10 +162,11 @@ pub fn placed(host: HostId, vcpu_limit: u64) -> NewInstance {
     let claim = Claim::of(instance.id, host, &instance.flavor);
     NewInstance {
         instance,
-        placement: Some(Placement { claim, vcpu_limit, ram_limit_mib: u64::MAX }),
+        placement: Some(Placement::new(claim, vcpu_limit, u64::MAX)),
         operation: None,
         quota: None,
         user_data: None,
+        placing: Default::default(),
     }
 }
 

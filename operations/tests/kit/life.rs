@@ -201,6 +201,7 @@ impl Life {
             access_ipv6: None,
             quota: None,
             guest: Default::default(),
+            wishes: Default::default(),
         };
         self.block_on(cuttle_operations::create::create(&self.control, &world.who, request)).unwrap().id
     }

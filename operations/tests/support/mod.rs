@@ -234,6 +234,7 @@ impl Life {
             access_ipv6: None,
             quota: None,
             guest: Default::default(),
+            wishes: Default::default(),
         }
     }
 

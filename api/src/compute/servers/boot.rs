@@ -10,7 +10,7 @@ use cuttle_operations::config_drive::decode_user_data;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::compute::availability_zones::ZONE;
+use crate::compute::servers::hints::Wanted;
 use crate::compute::servers::tags;
 use crate::error::ApiError;
 use crate::web::query::boolean;
@@ -29,7 +29,8 @@ pub struct Boot {
     pub flavor: String,
     pub image: ImageId,
     pub metadata: BTreeMap<String, String>,
-    pub availability_zone: Option<String>,
+    /// What is wanted of its host.
+    pub wanted: Wanted,
     pub config_drive: Option<bool>,
     /// In base64.
     pub user_data: Option<String>,
@@ -62,7 +63,7 @@ impl Boot {
             flavor: text("flavorRef").unwrap_or_else(|| server["flavorRef"].to_string()),
             image,
             metadata: metadata(server),
-            availability_zone: zone(server)?,
+            wanted: Wanted::read(body)?,
             config_drive: boolean_of(&server["config_drive"]),
             user_data: user_data(server)?,
             admin_password: server["adminPass"].as_str().filter(|text| !text.is_empty()).map(SecretString::from),
@@ -77,15 +78,8 @@ impl Boot {
 }
 
 fn refuse_unsupported(body: &Value) -> Result<(), ApiError> {
-    for hints in ["os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"] {
-        if !is_empty(&body[hints]) {
-            return Err(ApiError::not_yet(hints, shown(&body[hints])));
-        }
-    }
     let server = &body["server"];
-    for field in
-        ["block_device_mapping", "personality", "security_groups", "trusted_image_certificates", "host", "hypervisor_hostname"]
-    {
+    for field in ["block_device_mapping", "personality", "security_groups", "trusted_image_certificates"] {
         if !is_empty(&server[field]) {
             return Err(ApiError::not_yet(field, shown(&server[field])));
         }
@@ -147,14 +141,6 @@ fn user_data(server: &Value) -> Result<Option<String>, ApiError> {
     match decode_user_data(text) {
         Some(_) => Ok(Some(text.to_owned())),
         None => Err(ApiError::invalid("user_data", "…", "It is not base64.")),
-    }
-}
-
-fn zone(server: &Value) -> Result<Option<String>, ApiError> {
-    match server["availability_zone"].as_str() {
-        None => Ok(None),
-        Some(ZONE) => Ok(Some(ZONE.to_owned())),
-        Some(other) => Err(ApiError::invalid("availability_zone", other, "The requested availability zone is not available.")),
     }
 }
 
@@ -238,7 +224,7 @@ mod tests {
             ("user_data", json!("secret=+")),
             ("security_groups", json!([{"name": "default"}])),
             ("personality", json!([{"path": "/x", "contents": ""}])),
-            ("availability_zone", json!("nova:host1")),
+            ("availability_zone", json!("nova:host1:node2")),
             ("imageRef", json!("")),
             (
                 "block_device_mapping_v2",

@@ -53,10 +53,12 @@ pub async fn handle(
     let limits = state.shared.database.get_quota(&quota).await?;
     check_count(boot.metadata.len(), limits.of_user(Resource::MetadataItems))?;
     let most = quotas::room::count(&state.shared, &quota, &limits, &flavor, boot.least, boot.count).await?;
+    let wishes = boot.wanted.resolve(&state.shared, &caller).await?;
     let reservation_id = several::reservation_id(&state.shared);
     let template = CreateInstance {
         reservation_id: Some(reservation_id.clone()),
         quota: Some(quota),
+        wishes,
         ..template(&boot, flavor, image, keypair)
     };
     let order = Order { template, password, least: boot.least, most, is_numbered: boot.count > 1 };
@@ -104,7 +106,7 @@ fn template(boot: &Boot, flavor: Flavor, image: Image, keypair: Option<Keypair>)
         image,
         metadata: boot.metadata.clone(),
         keypair,
-        availability_zone: boot.availability_zone.clone(),
+        availability_zone: boot.wanted.zone.clone(),
         tags: boot.tags.clone(),
         reservation_id: None,
         launch_index: 0,
@@ -112,6 +114,7 @@ fn template(boot: &Boot, flavor: Flavor, image: Image, keypair: Option<Keypair>)
         access_ipv6: boot.access_ipv6,
         quota: None,
         guest: GuestInputs { config_drive: boot.config_drive, user_data: boot.user_data.clone(), admin_password: None },
+        wishes: Default::default(),
     }
 }
 

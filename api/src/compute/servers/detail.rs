@@ -15,7 +15,7 @@ use crate::compute::flavors::view::embedded;
 use crate::compute::hosts;
 use crate::compute::links::{bookmark, links};
 use crate::compute::microversion::Microversion;
-use crate::compute::servers::view::{Viewer, zone};
+use crate::compute::servers::view::Viewer;
 
 /// All that is shown of a server.
 pub struct Detail<'v> {
@@ -58,7 +58,7 @@ impl Detail<'_> {
         map.serialize_entry("key_name", &instance.key_name)?;
         map.serialize_entry("config_drive", if instance.config_drive { "True" } else { "" })?;
         map.serialize_entry("OS-DCF:diskConfig", "MANUAL")?;
-        map.serialize_entry("OS-EXT-AZ:availability_zone", zone(instance))?;
+        map.serialize_entry("OS-EXT-AZ:availability_zone", self.viewer.zones.shown(instance))?;
         map.serialize_entry("OS-EXT-STS:vm_state", nova.vm_state)?;
         map.serialize_entry("OS-EXT-STS:task_state", &nova.task_state)?;
         map.serialize_entry("OS-EXT-STS:power_state", &nova.power_state)?;
@@ -76,7 +76,8 @@ impl Detail<'_> {
             map.serialize_entry("fault", &json!({ "code": fault.code(), "created": created, "message": fault.message }))?;
         }
         if self.with_groups {
-            map.serialize_entry("server_groups", &json!([]))?;
+            let group: Vec<_> = self.viewer.groups.get(&self.instance.id).into_iter().collect();
+            map.serialize_entry("server_groups", &group)?;
         }
         Ok(())
     }
@@ -107,7 +108,8 @@ impl Detail<'_> {
             map.serialize_entry("pinned_availability_zone", &instance.availability_zone)?;
         }
         if since(100) {
-            map.serialize_entry("scheduler_hints", &json!({}))?;
+            let none = BTreeMap::new();
+            map.serialize_entry("scheduler_hints", viewer.hints.get(&instance.id).unwrap_or(&none))?;
         }
         Ok(())
     }

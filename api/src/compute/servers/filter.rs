@@ -10,6 +10,7 @@ use cuttle_model::instance::{Instance, PowerState, StateName};
 use cuttle_model::wire::{nova_view, states_of_status};
 use regex::Regex;
 
+use crate::compute::availability_zones::Zones;
 use crate::compute::hosts;
 use crate::compute::microversion::Microversion;
 use crate::error::ApiError;
@@ -90,6 +91,7 @@ impl Filter {
         filter.times(version, query)?;
         filter.references(query)?;
         filter.rare(version, query)?;
+        filter.zone(shared, query).await?;
         if caller.is_admin() {
             filter.for_admins(shared, query).await?;
         }
@@ -186,6 +188,15 @@ impl Filter {
         Ok(())
     }
 
+    /// The zones of hosts are their aggregates'.
+    async fn zone(&mut self, shared: &Shared, query: &Pairs) -> Result<(), ApiError> {
+        if let Some(zone) = query.one("availability_zone")? {
+            let (zone, zones) = (zone.to_owned(), Zones::read(shared).await?);
+            self.keep(move |instance| zones.shown(instance) == zone);
+        }
+        Ok(())
+    }
+
     /// What is found word for word. Servers have no addresses yet, and made none of what was asked for.
     fn rare(&mut self, version: Microversion, query: &Pairs) -> Result<(), ApiError> {
         for key in ["ip", "ip6"] {
@@ -195,11 +206,6 @@ impl Filter {
             if let Some(value) = query.one(key)? {
                 self.query.equal.push((field, value.to_owned()));
             }
-        }
-        if let Some(zone) = query.one("availability_zone")? {
-            // The only zone: where everything is that was placed.
-            let zone = zone.to_owned();
-            self.keep(move |instance| super::view::zone(instance) == zone);
         }
         if let Some(word) = query.one("task_state")? {
             let word = word.to_owned();

@@ -8,6 +8,7 @@ pub mod create;
 pub mod delete;
 pub mod detail;
 pub mod filter;
+pub mod hints;
 pub mod list;
 pub mod lock;
 pub mod metadata;

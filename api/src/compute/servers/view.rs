@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-use cuttle_database::ImageQuery;
+use cuttle_database::{Hints, ImageQuery};
 use cuttle_model::host::Host;
-use cuttle_model::ids::{HostId, ImageId, InstanceId, ProjectId};
+use cuttle_model::ids::{HostId, ImageId, InstanceId, ProjectId, ServerGroupId};
 use cuttle_model::image::Image;
 use cuttle_model::instance::Instance;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::compute::availability_zones::ZONE;
+use crate::compute::availability_zones::Zones;
 use crate::compute::hosts;
 use crate::compute::links::links;
 use crate::compute::microversion::Microversion;
@@ -32,6 +32,12 @@ pub struct Viewer {
     pub(super) images: HashMap<ImageId, Image>,
     /// For administrators, from 2.3: the servers' user data.
     pub(super) user_data: HashMap<InstanceId, String>,
+    /// Which host is in which availability zone.
+    pub(super) zones: Zones,
+    /// From 2.71, where it is one server: its group.
+    pub(super) groups: HashMap<InstanceId, ServerGroupId>,
+    /// From 2.100: the hints that the servers were asked for with.
+    pub(super) hints: HashMap<InstanceId, Hints>,
 }
 
 impl Viewer {
@@ -70,7 +76,20 @@ impl Viewer {
         for (project, host) in instances.iter().filter_map(|instance| Some((instance.project_id, instance.host_id?))) {
             opaque_ids.entry((project, host)).or_insert_with(|| hosts::opaque_id(&project.to_string(), &host.to_string()));
         }
-        Ok(Self { version, address, hosts, opaque_ids, images, user_data })
+        let ids: Vec<InstanceId> = instances.iter().map(|instance| instance.id).collect();
+        let hints = match version >= Microversion(100) && !ids.is_empty() {
+            true => shared.database.hints_of(&ids).await?,
+            false => HashMap::new(),
+        };
+        let groups = match version >= Microversion(71) && ids.len() == 1 {
+            true => shared.database.groups_of(&ids).await?,
+            false => HashMap::new(),
+        };
+        let zones = match instances.iter().any(|instance| instance.host_id.is_some()) {
+            true => Zones::read(shared).await?,
+            false => Zones::default(),
+        };
+        Ok(Self { version, address, hosts, opaque_ids, images, user_data, zones, groups, hints })
     }
 
     pub fn address(&self) -> &Address {
@@ -112,15 +131,6 @@ impl Viewer {
     pub(super) fn opaque_host(&self, instance: &Instance) -> &str {
         let host = instance.host_id.and_then(|host| self.opaque_ids.get(&(instance.project_id, host)));
         host.map_or("", String::as_str)
-    }
-}
-
-/// The zone where a server is, or is to be; empty before it has a host.
-pub fn zone(instance: &Instance) -> &str {
-    match (&instance.availability_zone, instance.host_id) {
-        (Some(zone), _) => zone,
-        (None, Some(_)) => ZONE,
-        (None, None) => "",
     }
 }
 

@@ -9,7 +9,7 @@ use crate::compute::hosts::{administrative, is_up};
 use crate::shared::Shared;
 
 pub fn host(shared: &Shared, found: &Candidate) -> Value {
-    let Candidate { host, usage } = found;
+    let Candidate { host, usage, .. } = found;
     let (status, reason) = administrative(host);
     json!({
         "id": host.id,

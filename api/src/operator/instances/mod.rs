@@ -2,6 +2,7 @@
 
 mod events;
 mod list;
+mod placement;
 mod show;
 mod view;
 
@@ -13,4 +14,5 @@ pub fn routes(shared: &Shared) -> Routes<Shared> {
         .get("/instances", Access::Admin, list::handle)
         .get("/instances/{id}", Access::Admin, show::handle)
         .get("/instances/{id}/events", Access::Admin, events::handle)
+        .get("/instances/{id}/placement", Access::Admin, placement::handle)
 }

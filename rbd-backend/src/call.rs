@@ -7,17 +7,35 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Runs `work` on a worker thread and waits for it until `timeout`.
+/// Until when a caller waits, and how long that is from when it asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline {
+    pub at: Instant,
+    pub after: Duration,
+}
+
+impl From<Duration> for Deadline {
+    fn from(after: Duration) -> Self {
+        Self { at: Instant::now() + after, after }
+    }
+}
+
+/// Runs `work` on a worker thread and waits for it until the deadline.
 ///
 /// A caller that goes away (deadline, or the future dropped) takes a call that still waits with it; one that runs goes on,
 /// and its answer is dropped.
-pub(crate) async fn run<T, F>(workers: &Arc<Workers>, attempt: &Attempt, timeout: Duration, work: F) -> Result<T, Error>
+pub(crate) async fn run<T, F>(
+    workers: &Arc<Workers>,
+    attempt: &Attempt,
+    deadline: impl Into<Deadline>,
+    work: F,
+) -> Result<T, Error>
 where
     T: Send + 'static,
     F: FnOnce(&Attempt) -> Result<T, Error> + Send + 'static,
 {
     let begun = Instant::now();
-    let result = run_until(workers, attempt, timeout, work).await;
+    let result = run_until(workers, attempt, deadline.into(), work).await;
     // An action is a constant of the program, so there are few of them.
     metrics::histogram!("cuttle_ceph_call_seconds", "call" => attempt.action).record(begun.elapsed());
     if let Err(error) = &result {
@@ -27,12 +45,12 @@ where
     result
 }
 
-async fn run_until<T, F>(workers: &Arc<Workers>, attempt: &Attempt, timeout: Duration, work: F) -> Result<T, Error>
+async fn run_until<T, F>(workers: &Arc<Workers>, attempt: &Attempt, deadline: Deadline, work: F) -> Result<T, Error>
 where
     T: Send + 'static,
     F: FnOnce(&Attempt) -> Result<T, Error> + Send + 'static,
 {
-    let deadline = Instant::now() + timeout;
+    let Deadline { at, after } = deadline;
     let (sender, receiver) = oneshot::channel();
     let attempted = attempt.clone();
     let job = Box::new(move || {
@@ -40,21 +58,20 @@ where
             .unwrap_or_else(|_| Err(attempted.broken("the call panicked; see the log")));
         let _ = sender.send(result);
     });
-    let ticket = workers
-        .submit(deadline, job)
-        .map_err(|Overloaded { stuck, waiting }| attempt.error(Reason::Overloaded { stuck, waiting }))?;
+    let ticket =
+        workers.submit(at, job).map_err(|Overloaded { stuck, waiting }| attempt.error(Reason::Overloaded { stuck, waiting }))?;
     let mut pending = Pending { workers, ticket: Some(ticket) };
-    match tokio::time::timeout_at(deadline.into(), receiver).await {
+    match tokio::time::timeout_at(at.into(), receiver).await {
         Ok(Ok(result)) => {
             pending.ticket = None;
             result
         }
         // Dropped unrun, because its turn came after its deadline.
-        Ok(Err(_)) => Err(attempt.error(Reason::NeverStarted { after: timeout })),
+        Ok(Err(_)) => Err(attempt.error(Reason::NeverStarted { after })),
         Err(_) => {
             let reason = match pending.give_up() {
-                GivenUp::NeverStarted => Reason::NeverStarted { after: timeout },
-                GivenUp::Started => Reason::Deadline { after: timeout },
+                GivenUp::NeverStarted => Reason::NeverStarted { after },
+                GivenUp::Started => Reason::Deadline { after },
             };
             let stats = workers.stats();
             tracing::warn!(%attempt, ?reason, stuck = stats.stuck, waiting = stats.waiting, "a call to Ceph passed its deadline");

@@ -1,6 +1,6 @@
 //! One pool's handle, and how its calls are made.
 
-use crate::call;
+use crate::call::{self, Deadline};
 use crate::cluster::{Cluster, Inner};
 use crate::error::{Attempt, Effect, Error, Reason};
 use crate::image::ImageRef;
@@ -11,7 +11,7 @@ use crate::sys::ioctx::IoCtx;
 use crate::turns::Turn;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A pool of images. Cheap to clone; its context is made once per connection.
 #[derive(Clone)]
@@ -56,10 +56,10 @@ impl Pool {
         F: FnOnce(&Job<'_>) -> Result<T, Error> + Send + 'static,
     {
         let (inner, pool) = (Arc::clone(&self.cluster.inner), Arc::clone(&self.name));
-        let begun = Instant::now();
+        // The wait for the turn is a part of the caller's time.
+        let deadline = Deadline::from(self.cluster.timeout);
         let turn = self.turn(&attempt).await?;
-        let left = self.cluster.timeout.saturating_sub(begun.elapsed());
-        call::run(&self.cluster.inner.workers, &attempt, left, move |attempt| {
+        call::run(&self.cluster.inner.workers, &attempt, deadline, move |attempt| {
             // Until the call has come back, whether or not somebody still waits for it.
             let _turn = turn;
             let context = inner.context(&pool, attempt)?;

@@ -20,7 +20,8 @@ fn every_operation_ends_well_on_real_parts() {
     let full = std::env::var_os("CUTTLE_KIT_FULL").is_some();
     let seed = kit::seed();
     println!("unwind kit, real parts: CUTTLE_KIT_SEED={seed}");
-    let entries = operations::all();
+    // What goes from one host to another is cut off on the stand-ins only.
+    let entries: Vec<_> = operations::all().into_iter().filter(|entry| entry.hosts == 1).collect();
     let (always, others): (Vec<_>, Vec<_>) = entries
         .iter()
         .partition(|entry| full || matches!(entry.kind, OperationKind::CreateInstance | OperationKind::DeleteInstance));

@@ -71,12 +71,7 @@ async fn look(world: &World, life: &Life) -> Seen {
     let ours = |guest: &Guest| instances.iter().any(|instance| instance.id == guest.instance_id);
     let mut guests: Vec<Guest> = Vec::new();
     for machine in &world.machines {
-        for guest in machine.hypervisor.guests().await.unwrap().into_iter().filter(ours) {
-            // Two hosts on one libvirtd have the same guest.
-            if !guests.contains(&guest) {
-                guests.push(guest);
-            }
-        }
+        guests.extend(machine.hypervisor.guests().await.unwrap().into_iter().filter(ours));
     }
     Seen { instances, images, guests }
 }

@@ -16,11 +16,14 @@ pub struct Entry {
     pub begin: fn(&World, &Life) -> Subject,
     /// Only the process that began it can finish it, because a client's connection ends there.
     pub bound_to_process: bool,
+    /// How many hosts it takes.
+    pub hosts: usize,
 }
 
 /// All operations.
 pub fn all() -> Vec<Entry> {
-    let entry = |kind, begin| Entry { kind, begin, bound_to_process: false };
+    let entry = |kind, begin| Entry { kind, begin, bound_to_process: false, hosts: 1 };
+    let between_hosts = |kind, begin| Entry { hosts: 2, ..entry(kind, begin) };
     vec![
         entry(OperationKind::CreateInstance, |world, life| {
             let image = life.image(world);
@@ -56,21 +59,21 @@ pub fn all() -> Vec<Entry> {
             life.resize(world, id);
             Subject::Instance(id)
         }),
-        entry(OperationKind::MigrateInstance, |world, life| {
+        between_hosts(OperationKind::MigrateInstance, |world, life| {
             let id = life.running(world);
             life.migrate(world, id);
             Subject::Instance(id)
         }),
         entry(OperationKind::ConfirmResize, |world, life| ask_of_resized(world, life, Request::ConfirmResize)),
         entry(OperationKind::RevertResize, |world, life| ask_of_resized(world, life, Request::RevertResize)),
-        entry(OperationKind::RevertResize, |world, life| {
+        between_hosts(OperationKind::RevertResize, |world, life| {
             let id = life.running(world);
             life.migrate(world, id);
             life.settled(Subject::Instance(id), OperationKind::MigrateInstance);
             life.ask(world, id, Request::RevertResize);
             Subject::Instance(id)
         }),
-        Entry { kind: OperationKind::ImportImage, begin: import, bound_to_process: true },
+        Entry { kind: OperationKind::ImportImage, begin: import, bound_to_process: true, hosts: 1 },
         entry(OperationKind::DeleteImage, |world, life| {
             let image = life.image(world);
             let (control, who, subject) = (life.control.clone(), world.who.clone(), Subject::Image(image.id));

@@ -24,7 +24,7 @@ pub struct World {
     pub cluster: Arc<dyn Connect>,
     /// How the invariants are looked at: a client that is nobody's.
     pub storage: Arc<dyn Storage>,
-    /// Two, so that instances can move.
+    /// More than one where instances can move.
     pub machines: Vec<Machine>,
     pub clock: KitClock,
     pub settings: Settings,
@@ -85,11 +85,9 @@ pub fn real_world() -> World {
     let config = ClusterConfig { conf_file: conf, monitors: None, client_name: "client.admin".into(), key: KeySource::ConfFile };
     let deadlines =
         Deadlines { call: Duration::from_secs(20), create: Duration::from_secs(60), destroy: Duration::from_secs(30) };
-    // Both hosts are on one libvirtd: what it has, both have.
-    let hypervisors = [(); 2].map(|()| {
-        let (libvirt, events) = Libvirt::new(&uri, deadlines).unwrap();
-        (Arc::new(libvirt) as Arc<dyn Hypervisor>, events)
-    });
+    // One libvirtd is one host: a second one on it would end the first one's guests as its own.
+    let (libvirt, events) = Libvirt::new(&uri, deadlines).unwrap();
+    let hypervisors = [(Arc::new(libvirt) as Arc<dyn Hypervisor>, events)];
     let cluster = Arc::new(ClusterAddress { config, limits: Limits::default() });
     // A killed process's watch lasts for half a minute, and so may an undo.
     let settings = Settings { retry_delay_ms: 100, ..settings("kit-") };
@@ -100,7 +98,7 @@ impl World {
     fn new(
         folder: PathBuf,
         cluster: Arc<dyn Connect>,
-        hypervisors: [(Arc<dyn Hypervisor>, Events); 2],
+        hypervisors: impl IntoIterator<Item = (Arc<dyn Hypervisor>, Events)>,
         settings: Settings,
         patience: Duration,
     ) -> Self {

@@ -1,7 +1,7 @@
 //! The unwind kit of `operations` on a real Ceph and a real libvirtd: every step of create and delete, and a sample of the rest that rotates
 //! with its seed. With `CUTTLE_KIT_FULL=1` it is everything.
 //!
-//! The seed is printed, and `CUTTLE_KIT_SEED` sets it. Needs `CUTTLE_TEST_CEPH_CONF` and `CUTTLE_TEST_LIBVIRT_URI`.
+//! The seed is printed, and `CUTTLE_KIT_SEED` sets it; `CUTTLE_KIT_ONLY` runs the scenarios whose name has its text. Needs `CUTTLE_TEST_CEPH_CONF` and `CUTTLE_TEST_LIBVIRT_URI`.
 
 // A test that meets what it did not expect shall panic.
 #![allow(clippy::unwrap_used)]
@@ -29,6 +29,9 @@ fn every_operation_ends_well_on_real_parts() {
     let mut scenarios: Vec<_> = always.into_iter().flat_map(|entry| scenarios::of(entry, cuts)).collect();
     let rest: Vec<_> = others.into_iter().flat_map(|entry| scenarios::of(entry, scenarios::Cuts::Steps)).collect();
     scenarios.extend(kit::sample(rest, SAMPLE, seed));
+    if let Ok(only) = std::env::var("CUTTLE_KIT_ONLY") {
+        scenarios.retain(|scenario| scenario.to_string().contains(&only));
+    }
     let points = kit::run_all(kit::real_world, scenarios, 1);
     println!("unwind kit, real parts: {points}");
 }

@@ -33,6 +33,7 @@ mod instances;
 mod joins;
 mod keypairs;
 mod migration;
+mod migrations;
 mod operations;
 mod placements;
 mod postgres;
@@ -66,6 +67,7 @@ pub use instances::{
 pub use joins::{Certificate, JoinToken, Joining, Joins, NewJoinToken};
 pub use keypairs::{KeypairInsertion, Keypairs};
 pub use migration::{Schema, SchemaGap};
+pub use migrations::{MigrationQuery, Migrations};
 pub use operations::{
     Begin, Begun, ClaimEnd, EndOperation, JournalEntry, LeaseGuard, Mark, OperationQuery, Operations, Room, StepEnd, SubjectEnd,
     WhenBusy, Written,
@@ -105,6 +107,7 @@ pub trait Store:
     + Aggregates
     + ServerGroups
     + Placements
+    + Migrations
     + Schema
     + Send
     + Sync

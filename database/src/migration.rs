@@ -48,6 +48,7 @@ pub(crate) const SQLITE: &[Script] = &[
     (7, "identity", include_str!("../migrations/sqlite/0007_identity.sql")),
     (9, "placement", include_str!("../migrations/sqlite/0009_placement.sql")),
     (10, "moving", include_str!("../migrations/sqlite/0010_moving.sql")),
+    (11, "migrations", include_str!("../migrations/sqlite/0011_migrations.sql")),
 ];
 pub(crate) const POSTGRES: &[Script] = &[
     (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
@@ -59,6 +60,7 @@ pub(crate) const POSTGRES: &[Script] = &[
     (7, "identity", include_str!("../migrations/postgres/0007_identity.sql")),
     (9, "placement", include_str!("../migrations/postgres/0009_placement.sql")),
     (10, "moving", include_str!("../migrations/postgres/0010_moving.sql")),
+    (11, "migrations", include_str!("../migrations/postgres/0011_migrations.sql")),
 ];
 
 pub(crate) fn migrator(scripts: &[Script]) -> Migrator {

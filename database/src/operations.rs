@@ -6,7 +6,9 @@ use cuttle_model::fault::Fault;
 use cuttle_model::ids::{ControlNodeId, OperationId, ProjectId, RequestId};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, Task};
+use cuttle_model::migration::NewMigration;
 use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStatus, Progress, StepRecord, StepResult, Subject};
+use cuttle_model::placement::PlacementRecord;
 use cuttle_model::quota::Excess;
 
 use crate::Result;
@@ -95,12 +97,16 @@ pub struct Begin {
     pub room: Option<Room>,
 }
 
-/// Room on a host beside that which the instance has.
+/// Room on a host beside that which the instance has, and the record of the move that needs it.
 #[derive(Debug, Clone)]
 pub struct Room {
     pub placement: Placement,
     /// What the instance will take beyond what it takes now, and of whose quota; `None`: it is not counted.
     pub quota: Option<(QuotaScope, InstanceUsage)>,
+    /// The record of the move.
+    pub migration: NewMigration,
+    /// Why it goes there.
+    pub record: PlacementRecord,
 }
 
 /// What becomes of an instance's claims on hosts.
@@ -141,7 +147,8 @@ pub enum Begun {
     Busy,
     /// The subject has changed; look again.
     Stale,
-    /// Others have taken the host's room, or it was disabled meanwhile; nothing was written.
+    /// Others have taken the host's room, it was disabled, its aggregates have changed, or another member of the
+    /// instance's server group is in the way; nothing was written.
     HostFull,
     /// The project or its user would have too much; nothing was written.
     OverQuota(Vec<Excess>),

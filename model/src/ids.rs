@@ -111,6 +111,8 @@ ids! {
     ServerGroupId("server group", hyphenated);
     /// One run of an operation.
     OperationId("operation", hyphenated);
+    /// One move of one instance.
+    MigrationId("migration", hyphenated);
     /// One command to one host's agent.
     CommandId("command", hyphenated);
     /// A running process of the control plane; a new one at every start.

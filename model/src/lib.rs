@@ -22,6 +22,7 @@ pub mod image;
 pub mod instance;
 pub mod keypair;
 pub mod machine;
+pub mod migration;
 pub mod operation;
 pub mod placement;
 pub mod quota;

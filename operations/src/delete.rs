@@ -5,7 +5,7 @@
 //! recorded of its clients stays until they are proven gone.
 
 use cuttle_compute_protocol::Outcome as Reported;
-use cuttle_model::disk::Disk;
+use cuttle_model::disk::{Disk, larger_disk_name};
 use cuttle_model::fault::FaultKind;
 use cuttle_model::ids::{Epoch, HostId, InstanceId};
 use cuttle_model::instance::{Instance, InstanceState, PowerState};
@@ -33,6 +33,8 @@ struct Target {
     left_host_id: Option<HostId>,
     epoch: Epoch,
     disks: Vec<Disk>,
+    /// Where a move could not be undone, a disk may be left that no row names: the pool to look in, and its name there.
+    aside: Option<(String, String)>,
 }
 
 impl Delete {
@@ -82,7 +84,11 @@ async fn look(context: &Context, state: &mut Delete) -> Result<(), StepError> {
         InstanceState::Resized { before } => Some(before.host_id).filter(|left| Some(*left) != instance.host_id),
         _ => None,
     };
-    state.target = Some(Target { host_id: instance.host_id, left_host_id, epoch: instance.epoch, disks });
+    let aside = match (&instance.state, &instance.root_disk) {
+        (InstanceState::Error { .. }, Some(root)) => Some((root.pool.clone(), larger_disk_name(instance.id))),
+        _ => None,
+    };
+    state.target = Some(Target { host_id: instance.host_id, left_host_id, epoch: instance.epoch, disks, aside });
     Ok(())
 }
 
@@ -115,6 +121,9 @@ async fn trash_disks(context: &Context, state: &mut Delete) -> Result<(), StepEr
         .iter()
         .map(|disk| async move { context.control.ceph().pool(&disk.pool).trash_move_by_id(&disk.image_id, delay).await });
     futures::future::try_join_all(moves).await?;
+    if let Some((pool, name)) = &target.aside {
+        context.control.ceph().pool(pool).trash_move(name, delay).await?;
+    }
     Ok(())
 }
 

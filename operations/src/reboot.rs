@@ -66,6 +66,8 @@ impl Steps for Reboot {
                 instance.state = InstanceState::Active;
                 instance.power = PowerState::Running;
                 instance.launched_at = instance.launched_at.or(Some(instance.updated_at));
+                // It runs here and nowhere else: what a move that could not be undone left claimed is free.
+                return ClaimEnd::OtherReleased;
             }
             // It may have been told to end, and what came of that nobody knows: the agent says so when it speaks next.
             Outcome::Undone(_) if !self.stopped && instance.state == InstanceState::Active => {

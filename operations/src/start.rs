@@ -47,6 +47,8 @@ impl Steps for Start {
             Outcome::Succeeded => {
                 instance.state = InstanceState::Active;
                 instance.power = PowerState::Running;
+                // It runs here and nowhere else: what a move that could not be undone left claimed is free.
+                return ClaimEnd::OtherReleased;
             }
             Outcome::Undone(_) => instance.power = PowerState::Shutdown,
             Outcome::Parked(fault) => {

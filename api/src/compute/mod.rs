@@ -12,6 +12,7 @@ pub mod hypervisors;
 pub mod keypairs;
 pub mod links;
 pub mod microversion;
+pub mod migrations;
 pub mod quotas;
 pub mod server_groups;
 pub mod servers;
@@ -42,6 +43,7 @@ pub fn plain_routes(shared: &Shared) -> Routes<Shared> {
         .merge(services::routes(shared))
         .merge(usage::routes(shared))
         .merge(hypervisors::routes(shared))
+        .merge(migrations::routes(shared))
 }
 
 /// The others.

@@ -53,6 +53,7 @@ const MEANT: &[(&str, &str, Access)] = &[
     ("DELETE", "/compute/v2.1/os-quota-sets/{id}", Admin),
     ("GET", "/compute/v2.1/os-quota-sets/{id}/defaults", Reader),
     ("GET", "/compute/v2.1/os-quota-sets/{id}/detail", Reader),
+    ("GET", "/compute/v2.1/os-migrations", Admin),
     ("GET", "/compute/v2.1/os-server-groups", Reader),
     ("POST", "/compute/v2.1/os-server-groups", Member),
     ("GET", "/compute/v2.1/os-server-groups/{id}", Reader),

@@ -11,6 +11,7 @@ mod http;
 mod identity;
 mod image;
 mod keypairs;
+mod migrations;
 mod notes;
 mod openapi;
 mod operator;

@@ -4,9 +4,10 @@ use cuttle_model::ids::OperationId;
 use cuttle_model::operation::{Operation, OperationStatus};
 
 use super::row::Columns;
-use super::{Attempt, Handle, Row, Tx, claims, operations, quotas, subject};
+use super::{Attempt, Handle, Row, Tx, claims, migrations, operations, placements, quotas, server_groups, subject};
 use crate::events::Event;
 use crate::operations::{Begin, Begun, Room, WhenBusy};
+use crate::placements::Hints;
 
 impl Handle {
     pub(super) async fn begin_once(&self, begin: &Begin) -> Attempt<Begun> {
@@ -32,25 +33,37 @@ impl Handle {
             }
         };
         if let Some(room) = &begin.room
-            && let Some(refused) = take_room(&mut tx, room).await?
+            && let Some(refused) = take_room(&mut tx, room, &begin.operation).await?
         {
             return Ok(refused);
         }
+        migrations::note_begin(&mut tx, &begin.operation).await?;
         tx.commit().await?;
         Ok(begun)
     }
 }
 
-/// Claims the room that the operation needs, or says why it cannot have it.
-async fn take_room(tx: &mut Tx, room: &Room) -> Attempt<Option<Begun>> {
+/// Claims the room that the operation needs and records the move, or says why it cannot have it.
+async fn take_room(tx: &mut Tx, room: &Room, operation: &Operation) -> Attempt<Option<Begun>> {
     if let Some((scope, more)) = &room.quota {
         let over = quotas::check_instance(tx, more, scope).await?;
         if !over.is_empty() {
             return Ok(Some(Begun::OverQuota(over)));
         }
     }
-    let claimed = claims::lock_host(tx, &room.placement).await? && claims::claim(tx, &room.placement, claims::OTHER).await?;
-    Ok((!claimed).then_some(Begun::HostFull))
+    // Before the host, as everywhere: so two of these never wait for each other.
+    let instance = room.placement.claim.instance_id;
+    if let Some(group) = server_groups::lock_that_of(tx, instance).await?
+        && !server_groups::allows(tx, group, instance, room.placement.claim.host_id).await?
+    {
+        return Ok(Some(Begun::HostFull));
+    }
+    if !claims::lock_host(tx, &room.placement).await? || !claims::claim(tx, &room.placement, claims::OTHER).await? {
+        return Ok(Some(Begun::HostFull));
+    }
+    migrations::insert(tx, &room.migration, operation).await?;
+    placements::insert(tx, instance, &Hints::new(), Some(&room.record)).await?;
+    Ok(None)
 }
 
 enum Waits {

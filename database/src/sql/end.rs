@@ -1,9 +1,10 @@
 //! The end of an operation, and the turn of the one that waited for it.
 
-use cuttle_model::operation::OperationStatus;
+use cuttle_model::operation::{OperationKind, OperationStatus};
 
+use super::migrations::Ended;
 use super::row::Columns;
-use super::{Attempt, Handle, Tx, bind, changed, journal, leases, subject};
+use super::{Attempt, Handle, Tx, bind, journal, leases, migrations, subject};
 use crate::events::Event;
 use crate::operations::{EndOperation, LeaseGuard, SubjectEnd, Written};
 
@@ -18,8 +19,9 @@ impl Handle {
                 false => Ok(Written::LeaseLost),
             };
         }
-        if !finish(&mut tx, end).await? {
-            return Ok(Written::LeaseLost);
+        let Some(ended) = finish(&mut tx, end).await? else { return Ok(Written::LeaseLost) };
+        if let SubjectEnd::Instance { instance, .. } = &end.subject {
+            migrations::note_end(&mut tx, &ended, end.status, instance, end.finished_at).await?;
         }
         if let Some(ended) = &end.ended {
             journal::end_step(&mut tx, end.guard.operation, ended).await?;
@@ -32,10 +34,11 @@ impl Handle {
 }
 
 /// Ends the operation and its lease, if that is still held.
-async fn finish(tx: &mut Tx, end: &EndOperation) -> Attempt<bool> {
+async fn finish(tx: &mut Tx, end: &EndOperation) -> Attempt<Option<Ended>> {
     const FINISH: &str = "UPDATE operations SET status = $3, state = $4, fault = $5, finished_at = $6, lease_owner = NULL, \
          lease_until = NULL \
-         WHERE id = $1 AND subject_id = $7 AND lease_epoch = $2 AND lease_owner IS NOT NULL AND status IN ('running', 'undoing')";
+         WHERE id = $1 AND subject_id = $7 AND lease_epoch = $2 AND lease_owner IS NOT NULL AND status IN ('running', 'undoing') \
+         RETURNING id, kind, cancel_requested";
     let EndOperation { guard: LeaseGuard { operation, epoch }, status, state, fault, finished_at, .. } = end;
     let query = sqlx::query(FINISH)
         .bind(operation.to_string())
@@ -45,7 +48,10 @@ async fn finish(tx: &mut Tx, end: &EndOperation) -> Attempt<bool> {
         .bind(journal::fault_json(fault.as_ref())?)
         .bind(finished_at.as_micros())
         .bind(subject_id(&end.subject));
-    changed(query, tx.connection()).await
+    let Some(row) = query.fetch_optional(tx.connection()).await? else { return Ok(None) };
+    let columns = Columns::new("operations", "id", &row);
+    let kind = columns.word("kind", OperationKind::from_word)?;
+    Ok(Some(Ended { kind, cancelled: columns.flag("cancel_requested")? }))
 }
 
 /// Lets the operation that waits for the subject run. It has no lease, so whoever is first takes it.

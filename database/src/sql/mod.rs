@@ -35,6 +35,7 @@ mod leases;
 #[cfg(test)]
 #[allow(dead_code)]
 pub(super) mod lists;
+mod migrations;
 mod operation_list;
 mod operations;
 mod packed;

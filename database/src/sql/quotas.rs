@@ -116,12 +116,18 @@ async fn usage<'c, E: sqlx::Executor<'c, Database = super::Db>>(
     project: ProjectId,
     user: &str,
 ) -> Attempt<(InstanceUsage, InstanceUsage)> {
-    const USAGE: &str = "SELECT 'usage' AS name, COUNT(*) AS instances, \
+    // What is being moved takes the larger of what it has and of what it would have there, or if it went back.
+    const USAGE: &str = "SELECT 'usage' AS name, CAST(COALESCE(SUM(counted), 0) AS BIGINT) AS instances, \
          CAST(COALESCE(SUM(vcpus), 0) AS BIGINT) AS vcpus, CAST(COALESCE(SUM(ram_mib), 0) AS BIGINT) AS ram_mib, \
-         CAST(COALESCE(SUM(CASE WHEN user_id = $2 THEN 1 ELSE 0 END), 0) AS BIGINT) AS own_instances, \
+         CAST(COALESCE(SUM(CASE WHEN user_id = $2 THEN counted ELSE 0 END), 0) AS BIGINT) AS own_instances, \
          CAST(COALESCE(SUM(CASE WHEN user_id = $2 THEN vcpus ELSE 0 END), 0) AS BIGINT) AS own_vcpus, \
          CAST(COALESCE(SUM(CASE WHEN user_id = $2 THEN ram_mib ELSE 0 END), 0) AS BIGINT) AS own_ram_mib \
-         FROM instances WHERE project_id = $1 AND state <> 'deleted'";
+         FROM (SELECT user_id, 1 AS counted, vcpus, ram_mib FROM instances WHERE project_id = $1 AND state <> 'deleted' \
+         UNION ALL SELECT user_id, 0 AS counted, \
+         CASE WHEN claims.vcpus > instances.vcpus THEN claims.vcpus - instances.vcpus ELSE 0 END AS vcpus, \
+         CASE WHEN claims.ram_mib > instances.ram_mib THEN claims.ram_mib - instances.ram_mib ELSE 0 END AS ram_mib \
+         FROM claims JOIN instances ON instances.id = claims.instance_id \
+         WHERE role = 'other' AND project_id = $1 AND state <> 'deleted') AS taken";
     let row = sqlx::query(USAGE).bind(project.to_string()).bind(user.to_owned()).fetch_one(on).await?;
     let columns = Columns::new("instances", "name", &row);
     let all = InstanceUsage {

@@ -140,6 +140,14 @@ pub(super) async fn lock(tx: &mut Tx, id: ServerGroupId, quota: Option<&QuotaSco
     Ok(excess(Resource::ServerGroupMembers, 1, taken, limit).map_or(Joining::May, Joining::OverQuota))
 }
 
+/// As [`lock`], of the group that the instance is a member of, if it is of one.
+pub(super) async fn lock_that_of(tx: &mut Tx, instance: InstanceId) -> Attempt<Option<ServerGroupId>> {
+    const LOCK: &str = "UPDATE server_groups SET placements = placements + 1 \
+         WHERE id = (SELECT group_id FROM server_group_members WHERE instance_id = $1) RETURNING id";
+    let row = sqlx::query(LOCK).bind(instance.to_string()).fetch_optional(tx.connection()).await?;
+    row.map(|row| Columns::new(TABLE, "id", &row).parsed("id")).transpose()
+}
+
 /// Does the locked group's policy allow `instance` on that host, with its members where they are now?
 pub(super) async fn allows(tx: &mut Tx, id: ServerGroupId, instance: InstanceId, host: HostId) -> Attempt<bool> {
     const POLICY: &str = "SELECT id, policy, max_per_host FROM server_groups WHERE id = $1";

@@ -1,15 +1,18 @@
 //! Moves: the second claim of an instance, from the request to the answer.
 
 use cuttle_database::{
-    Begin, Begun, ClaimEnd, EndOperation, InstanceUsage, NewInstance, Placement, QuotaScope, Room, SubjectEnd, WhenBusy, Written,
+    Begin, Begun, ClaimEnd, EndOperation, Insertion, InstanceUsage, MigrationQuery, NewInstance, Placing, QuotaScope, SubjectEnd,
+    WhenBusy, Written,
 };
 use cuttle_model::capacity::Claim;
 use cuttle_model::flavor::{Flavor, FlavorId};
 use cuttle_model::host::Host;
-use cuttle_model::ids::HostId;
+use cuttle_model::ids::{HostId, ServerGroupId};
 use cuttle_model::instance::{BeforeResize, DiskBefore, Instance, InstanceState};
-use cuttle_model::operation::{Operation, OperationStatus};
+use cuttle_model::migration::{MigrationKind, MigrationStatus};
+use cuttle_model::operation::{Operation, OperationKind, OperationStatus};
 use cuttle_model::quota::{Amounts, Resource, UNLIMITED};
+use cuttle_model::server_group::{GroupPolicy, ServerGroup};
 
 use crate::lab::Lab;
 use crate::rows;
@@ -34,12 +37,13 @@ fn larger(instance: &Instance) -> Flavor {
 }
 
 fn move_to(instance: &Instance, host: HostId, vcpu_limit: u64, quota: Option<QuotaScope>) -> Begin {
-    let flavor = larger(instance);
-    let claim = Claim::of(instance.id, host, &flavor);
-    let more = InstanceUsage::of_flavor(&flavor).beyond(&InstanceUsage::of_flavor(&instance.flavor));
-    let placement = Placement::new(claim, vcpu_limit, u64::MAX);
-    let room = Some(Room { placement, quota: quota.map(|quota| (quota, more)) });
-    Begin { room, ..rows::begin(instance, rows::node(), WhenBusy::Refuse) }
+    let mut begin = rows::begin_move(instance, host, &larger(instance));
+    if let Some(room) = &mut begin.room {
+        room.placement.vcpu_limit = vcpu_limit;
+        let more = InstanceUsage::of_flavor(&larger(instance)).beyond(&InstanceUsage::of_flavor(&instance.flavor));
+        room.quota = quota.map(|quota| (quota, more));
+    }
+    begin
 }
 
 /// The virtual CPUs claimed on each host.
@@ -50,9 +54,13 @@ async fn claimed(lab: &Lab) -> Vec<u64> {
 }
 
 async fn end(lab: &Lab, operation: &Operation, instance: &Instance, claims: ClaimEnd) {
+    end_as(lab, operation, OperationStatus::Succeeded, instance, claims).await;
+}
+
+async fn end_as(lab: &Lab, operation: &Operation, status: OperationStatus, instance: &Instance, claims: ClaimEnd) {
     let end = EndOperation {
         guard: rows::guard(operation),
-        status: OperationStatus::Succeeded,
+        status,
         state: serde_json::json!({}),
         fault: None,
         finished_at: rows::at(9),
@@ -70,6 +78,10 @@ async fn a_move_has_room_on_both_hosts_until_it_is_answered() {
     let begin = move_to(&instance, second.id, 100, None);
     assert_eq!(lab.database.begin_operation(&begin).await.unwrap(), Begun::Begun);
     assert_eq!(claimed(&lab).await, [small, small + 2]);
+    assert_eq!(statuses(&lab, &MigrationQuery::default()).await, [MigrationStatus::Migrating]);
+    let used = lab.database.instance_usage(instance.project_id, None).await.unwrap();
+    assert_eq!((used.instances, used.vcpus), (1, i64::from(instance.flavor.vcpus) + 2), "what it will take is taken");
+    assert_eq!(lab.database.list_placements(instance.id).await.unwrap().len(), 1);
 
     let marked = rows::get(&lab.database, &instance).await;
     let moved = Instance { host_id: Some(second.id), flavor: larger(&instance), ..marked.clone() };
@@ -93,13 +105,97 @@ async fn a_move_has_room_on_both_hosts_until_it_is_answered() {
     let read = rows::get(&lab.database, &instance).await;
     assert_eq!((read.state, read.host_id, read.flavor.vcpus), (state, Some(second.id), instance.flavor.vcpus + 2));
     assert_eq!(lab.database.odd_claims(9).await.unwrap(), []);
+    assert_eq!(statuses(&lab, &MigrationQuery::default()).await, [MigrationStatus::Finished]);
 
     let read = rows::get(&lab.database, &instance).await;
-    let confirm = rows::begin(&read, rows::node(), WhenBusy::Refuse);
+    let mut confirm = rows::begin(&read, rows::node(), WhenBusy::Refuse);
+    confirm.operation.kind = OperationKind::ConfirmResize;
     lab.database.begin_operation(&confirm).await.unwrap();
+    assert_eq!(statuses(&lab, &MigrationQuery::default()).await, [MigrationStatus::Confirming]);
     let marked = Instance { state: InstanceState::Active, ..rows::get(&lab.database, &instance).await };
     end(&lab, &confirm.operation, &marked, ClaimEnd::OtherReleased).await;
     assert_eq!(claimed(&lab).await, [0, small + 2]);
+    let found = lab.database.list_migrations(&MigrationQuery::default()).await.unwrap();
+    let [done] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((done.source.as_str(), done.destination.as_str(), done.status), ("host1", "host2", MigrationStatus::Confirmed));
+    assert_eq!((done.operation_id, done.instance_id, done.kind), (begin.operation.id, instance.id, MigrationKind::Resize));
+    assert_eq!((&done.old_flavor, done.new_flavor.0.as_str()), (&instance.flavor.id, "larger"));
+    assert_eq!((done.created_at, done.updated_at), (rows::at(0), rows::at(9)));
+}
+
+async fn statuses(lab: &Lab, query: &MigrationQuery) -> Vec<MigrationStatus> {
+    lab.database.list_migrations(query).await.unwrap().iter().map(|migration| migration.status).collect()
+}
+
+#[tokio::test]
+async fn migrations_are_found_by_all_that_they_are() {
+    let lab = Lab::new().await;
+    let (_, second, instance) = placed(&lab).await;
+    let mut numbers = Vec::new();
+    // Twice undone, and once under way.
+    for round in 0..3 {
+        let begin = move_to(&rows::get(&lab.database, &instance).await, second.id, 100, None);
+        assert_eq!(lab.database.begin_operation(&begin).await.unwrap(), Begun::Begun);
+        let newest = lab.database.list_migrations(&MigrationQuery { limit: Some(1), ..Default::default() }).await.unwrap();
+        numbers.extend(newest.iter().map(|migration| (migration.number, migration.id)));
+        if round < 2 {
+            let now = rows::get(&lab.database, &instance).await;
+            end_as(&lab, &begin.operation, OperationStatus::Undone, &now, ClaimEnd::OtherReleased).await;
+        }
+    }
+    let newest = numbers[2];
+    let find = async |query: MigrationQuery| -> Vec<i64> {
+        lab.database.list_migrations(&query).await.unwrap().iter().map(|migration| migration.number).collect()
+    };
+    let all: Vec<i64> = numbers.iter().rev().map(|(number, _)| *number).collect();
+    let base = MigrationQuery::default;
+    assert_eq!(find(base()).await, all);
+    assert_eq!(find(MigrationQuery { is_settled: Some(false), ..base() }).await, [newest.0]);
+    assert_eq!(find(MigrationQuery { status: Some("error".into()), ..base() }).await, all[1..]);
+    assert_eq!(find(MigrationQuery { status: Some("odd".into()), ..base() }).await, [0i64; 0]);
+    assert_eq!(find(MigrationQuery { id: Some(newest.1), ..base() }).await, [newest.0]);
+    assert_eq!(find(MigrationQuery { number: Some(newest.0), instance: Some(instance.id), ..base() }).await, [newest.0]);
+    assert_eq!(find(MigrationQuery { marker: Some(newest.1), limit: Some(1), ..base() }).await, [all[1]]);
+    for host in ["host1", "host2"] {
+        assert_eq!(find(MigrationQuery { host: Some(host.into()), ..base() }).await, all, "{host}");
+    }
+    assert_eq!(find(MigrationQuery { source: Some("host1".into()), ..base() }).await, all);
+    assert_eq!(find(MigrationQuery { source: Some("host2".into()), ..base() }).await, [0i64; 0]);
+    assert_eq!(find(MigrationQuery { kind: Some(MigrationKind::Migration), ..base() }).await, [0i64; 0]);
+    assert_eq!(find(MigrationQuery { changed_since: Some(rows::at(9)), ..base() }).await, all[1..]);
+    assert_eq!(find(MigrationQuery { changed_before: Some(rows::at(8)), ..base() }).await, [newest.0]);
+}
+
+#[tokio::test]
+async fn a_move_keeps_the_rules_of_the_server_group() {
+    let lab = Lab::new().await;
+    let (first, second, instance) = placed(&lab).await;
+    let group = ServerGroup {
+        id: ServerGroupId::from_uuid(rows::uuid()),
+        project_id: instance.project_id,
+        user_id: instance.user_id,
+        name: "apart".to_owned(),
+        policy: GroupPolicy::AntiAffinity,
+        max_per_host: None,
+        created_at: rows::at(0),
+    };
+    let scope = QuotaScope { project: group.project_id, user: group.user_id, configured: Amounts::all(UNLIMITED) };
+    assert!(lab.database.insert_server_group(&group, &scope).await.unwrap());
+    let mut members = Vec::new();
+    for host in [first.id, second.id] {
+        let new = NewInstance { operation: None, ..rows::placed(host, 100) };
+        let new = NewInstance { placing: Placing { group: Some(group.id), ..Placing::default() }, ..new };
+        assert_eq!(lab.database.insert_instance(&new).await.unwrap(), Insertion::Inserted);
+        members.push(rows::get(&lab.database, &new.instance).await);
+    }
+    // The choice was made before the other member came.
+    let begin = move_to(&members[0], second.id, 100, None);
+    assert_eq!(lab.database.begin_operation(&begin).await.unwrap(), Begun::HostFull);
+    assert_eq!(rows::get(&lab.database, &members[0]).await, members[0]);
+    assert_eq!(statuses(&lab, &MigrationQuery::default()).await, []);
+    // Staying where it is breaks no rule; and who is in no group has none.
+    assert_eq!(lab.database.begin_operation(&move_to(&members[0], first.id, 100, None)).await.unwrap(), Begun::Begun);
+    assert_eq!(lab.database.begin_operation(&move_to(&instance, second.id, 100, None)).await.unwrap(), Begun::Begun);
 }
 
 #[tokio::test]

@@ -5,18 +5,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cuttle_compute_protocol::{Action, Command};
-use cuttle_database::{Begin, Database, Event, Inserted, Insertion, LeaseGuard, Mark, NewInstance, Placement, WhenBusy};
+use cuttle_database::{Begin, Database, Event, Inserted, Insertion, LeaseGuard, Mark, NewInstance, Placement, Room, WhenBusy};
 use cuttle_model::capacity::Claim;
 use cuttle_model::client::DiskClient;
 use cuttle_model::clock::Timestamp;
 use cuttle_model::flavor::{Flavor, FlavorId};
 use cuttle_model::host::{Administrative, Host, HostResources, VirtType};
 use cuttle_model::ids::{
-    CommandId, ControlNodeId, Epoch, HostId, ImageId, InstanceId, OperationId, ProjectId, RequestId, UserId,
+    CommandId, ControlNodeId, Epoch, HostId, ImageId, InstanceId, MigrationId, OperationId, ProjectId, RequestId, UserId,
 };
 use cuttle_model::image::{Image, ImageStatus, Visibility};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, Task};
+use cuttle_model::migration::{MigrationKind, NewMigration};
 use cuttle_model::operation::{Lease, Operation, OperationKind, OperationStatus, Subject};
+use cuttle_model::placement::{PlacementRecord, Reasons};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -223,6 +225,31 @@ pub fn begin(instance: &Instance, owner: ControlNodeId, when_busy: WhenBusy) -> 
         when_busy,
         room: None,
     }
+}
+
+/// The begin of a move to that host, with that flavor.
+pub fn begin_move(instance: &Instance, host: HostId, flavor: &Flavor) -> Begin {
+    let mut begin = begin(instance, node(), WhenBusy::Refuse);
+    begin.operation.kind = OperationKind::ResizeInstance;
+    let migration = NewMigration {
+        id: MigrationId::from_uuid(begin.operation.id.as_uuid()),
+        kind: MigrationKind::Resize,
+        source: instance.host_id.unwrap(),
+        destination: host,
+        old_flavor: instance.flavor.id.clone(),
+        new_flavor: flavor.id.clone(),
+    };
+    let record = PlacementRecord {
+        instance_id: instance.id,
+        operation_id: Some(begin.operation.id),
+        made_at: at(0),
+        purpose: begin.operation.kind.as_str().to_owned(),
+        reasons: Reasons { hosts: 2, filters: vec![], left: 1, top: vec![], nearest: vec![], chosen: None },
+        refusal: None,
+    };
+    let placement = Placement::new(Claim::of(instance.id, host, flavor), u64::MAX, u64::MAX);
+    begin.room = Some(Room { placement, quota: None, migration, record });
+    begin
 }
 
 /// Names the lease that an operation was begun or taken with.

@@ -7,9 +7,10 @@ use cuttle_model::disk::Disk;
 use cuttle_model::disk_limits::DiskLimits;
 use cuttle_model::flavor::Flavor;
 use cuttle_model::host::HostName;
-use cuttle_model::ids::{HostId, InstanceId};
+use cuttle_model::ids::{HostId, InstanceId, MigrationId};
 use cuttle_model::instance::{Instance, InstanceState};
 use cuttle_model::machine::{self, Decision, Refusal, Request};
+use cuttle_model::migration::{MigrationKind, NewMigration};
 use cuttle_model::operation::{OperationKind, Subject};
 use cuttle_scheduler::Target;
 
@@ -42,6 +43,13 @@ impl Move {
         match self {
             Self::Resize { .. } => OperationKind::ResizeInstance,
             Self::Migrate { .. } => OperationKind::MigrateInstance,
+        }
+    }
+
+    fn migration(&self) -> MigrationKind {
+        match self {
+            Self::Resize { .. } => MigrationKind::Resize,
+            Self::Migrate { .. } => MigrationKind::Migration,
         }
     }
 }
@@ -93,15 +101,25 @@ pub async fn begin(control: &Control, who: &Requester, id: InstanceId, what: Mov
             Move::Resize { quota: None, .. } | Move::Migrate { .. } => None,
         };
         let ran = instance.state == InstanceState::Active;
+        let migration = NewMigration {
+            id: MigrationId::new(control.ids()),
+            kind: what.migration(),
+            source: here,
+            destination: placed.host_id,
+            old_flavor: instance.flavor.id.clone(),
+            new_flavor: flavor.id.clone(),
+        };
         let from = Place { host_id: here, flavor: instance.flavor.clone() };
-        let to = Place { host_id: placed.host_id, flavor };
+        let to = Place { host_id: placed.host_id, flavor: flavor.clone() };
         let relocation = Relocation::new(id, instance.epoch, from, to, ran, ran);
         let state = Resize::new(relocation, instance.project_id, (grown > 0).then_some((disk, size_bytes)));
+        let operation = new_operation(control, who, what.kind(), Subject::Instance(id), &state);
+        let record = ask.record(control, what.kind(), Some(operation.id), placed.reasons);
         let begin = Begin {
-            operation: new_operation(control, who, what.kind(), Subject::Instance(id), &state),
+            operation,
             mark: Mark::Instance { generation: instance.generation, task },
             when_busy: WhenBusy::Refuse,
-            room: Some(Room { placement: placed.placement, quota }),
+            room: Some(Room { placement: placed.placement, quota, migration, record }),
         };
         match control.database().begin_operation(&begin).await? {
             Begun::Begun => {

@@ -50,7 +50,7 @@ use std::sync::Arc;
 pub use aggregates::{AggregateChange, AggregateChanged, AggregateDeleted, Aggregates};
 pub use application_credentials::{ApplicationCredentials, CredentialInserted};
 pub use assignments::{AssignmentQuery, Assignments};
-pub use clients::Clients;
+pub use clients::{Clients, Elsewhere, NewPlace};
 pub use commands::{Commands, ReportStored};
 pub use connect::{Options, connect};
 pub use control_nodes::ControlNodes;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use cuttle_model::flavor::Flavor;
 use cuttle_model::ids::{HostId, ProjectId};
 use cuttle_model::server_group::GroupPolicy;
+use serde::{Deserialize, Serialize};
 
 /// What is to be placed. [`Request::new`] wants nothing in particular.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,8 @@ pub struct Request<'a> {
 }
 
 /// Whether a host was named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Target {
     /// None was.
     #[default]

@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_io_ops_per_host: u32,
     /// NumInstancesFilter: a host takes no more instances than this.
     pub max_instances_per_host: u32,
+    /// How many hosts are tried for the first guest of an instance, one after the other.
+    pub max_attempts: u32,
     /// One of so many of the best hosts is taken; 1 always takes the best.
     pub host_subset_size: usize,
     /// The zone of hosts that are in no aggregate with one.
@@ -100,6 +102,7 @@ impl Default for Settings {
             storage_health_weight_multiplier: 10.0,
             max_io_ops_per_host: 8,
             max_instances_per_host: 50,
+            max_attempts: 3,
             host_subset_size: 1,
             default_availability_zone: "nova".to_owned(),
             default_schedule_zone: None,

@@ -149,9 +149,14 @@ impl Cloud {
 
     /// Asks for a server of image and flavor `tiny`.
     pub async fn create_server(&self, name: &str) -> Server {
-        let (image, flavor) = (self.image("tiny").await, self.flavor("tiny").await);
-        let body = json!({"server": {"name": name, "imageRef": image, "flavorRef": flavor}});
-        let answer = self.post("/compute/v2.1/servers", &body).await;
+        self.create_server_with(json!({ "name": name })).await
+    }
+
+    /// As `create_server`, with these fields.
+    pub async fn create_server_with(&self, mut fields: Value) -> Server {
+        fields["imageRef"] = json!(self.image("tiny").await);
+        fields["flavorRef"] = json!(self.flavor("tiny").await);
+        let answer = self.post("/compute/v2.1/servers", &json!({ "server": fields })).await;
         assert_eq!(answer.status, 202, "{}", answer.body);
         Server { id: answer.body["server"]["id"].as_str().unwrap().to_owned() }
     }

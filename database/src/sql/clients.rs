@@ -4,15 +4,18 @@
 //! never begins between the permission to run in the one before and the record of its clients.
 
 use async_trait::async_trait;
+use cuttle_model::capacity::Claim;
 use cuttle_model::client::{ClientProof, DiskClient};
 use cuttle_model::clock::Timestamp;
 use cuttle_model::ids::{Epoch, HostId, InstanceId};
 use sqlx::QueryBuilder;
 
 use super::row::Columns;
-use super::{Attempt, Handle, Row, attempt, changed};
+use super::{Attempt, Handle, Row, Tx, attempt, changed, claims, leases, placements, server_groups};
 use crate::Result;
-use crate::clients::Clients;
+use crate::clients::{Clients, Elsewhere, NewPlace};
+use crate::operations::{ClaimEnd, LeaseGuard, Written};
+use crate::placements::Hints;
 
 const TABLE: &str = "disk_clients";
 
@@ -26,23 +29,40 @@ pub(super) use client_columns;
 #[async_trait]
 impl Clients for Handle {
     async fn begin_epoch(&self, instance: InstanceId, expected: Epoch, host: HostId) -> Result<Option<Epoch>> {
-        const NEXT: &str = "UPDATE instances SET epoch = epoch + 1, host_id = $3, running_allowed = NULL, \
-             generation = generation + 1 WHERE id = $1 AND epoch = $2";
-        // A statement after the lock, not a condition of it: what others commit while the lock is
-        // waited for must be seen.
-        const OPEN: &str = "SELECT epoch FROM disk_clients WHERE instance_id = $1 AND closed_at IS NULL LIMIT 1";
         attempt("begin an epoch", || async move {
             let mut tx = self.begin().await?;
-            let next = sqlx::query(NEXT).bind(instance.to_string()).bind(expected.0).bind(host.to_string());
-            if !changed(next, tx.connection()).await? {
-                return Ok(None);
-            }
-            let open = sqlx::query(OPEN).bind(instance.to_string()).fetch_optional(tx.connection()).await?;
-            if open.is_some() {
+            if !next_epoch(&mut tx, instance, expected, host).await? {
                 return Ok(None);
             }
             tx.commit().await?;
             Ok(Some(expected.next()))
+        })
+        .await
+    }
+
+    async fn begin_epoch_elsewhere(&self, place: &NewPlace, guard: &LeaseGuard) -> Result<Elsewhere> {
+        attempt("begin an epoch elsewhere", || async move {
+            let NewPlace { expected, placement, record } = place;
+            let Claim { instance_id: instance, host_id: host, .. } = placement.claim;
+            let mut tx = self.begin().await?;
+            if !next_epoch(&mut tx, instance, *expected, host).await? {
+                return Ok(Elsewhere::Stale);
+            }
+            // Before the host, as everywhere: so two of these never wait for each other.
+            if let Some(group) = server_groups::lock_that_of(&mut tx, instance).await?
+                && !server_groups::allows(&mut tx, group, instance, host).await?
+            {
+                return Ok(Elsewhere::HostFull);
+            }
+            claims::release(&mut tx, instance, ClaimEnd::Released).await?;
+            if !claims::lock_host(&mut tx, placement).await? || !claims::claim(&mut tx, placement, claims::HOME).await? {
+                return Ok(Elsewhere::HostFull);
+            }
+            placements::insert(&mut tx, instance, &Hints::new(), Some(record)).await?;
+            Ok(match leases::finish_guarded(tx, guard, true).await? {
+                Written::Done => Elsewhere::Begun(expected.next()),
+                Written::Stale | Written::LeaseLost => Elsewhere::LeaseLost,
+            })
         })
         .await
     }
@@ -96,6 +116,20 @@ impl Clients for Handle {
         })
         .await
     }
+}
+
+/// Writes the next epoch and its host, if the instance still has `expected` and no client of an older one is open.
+async fn next_epoch(tx: &mut Tx, instance: InstanceId, expected: Epoch, host: HostId) -> Attempt<bool> {
+    const NEXT: &str = "UPDATE instances SET epoch = epoch + 1, host_id = $3, running_allowed = NULL, \
+         generation = generation + 1 WHERE id = $1 AND epoch = $2";
+    // A statement after the lock, not a condition of it: what others commit while the lock is
+    // waited for must be seen.
+    const OPEN: &str = "SELECT epoch FROM disk_clients WHERE instance_id = $1 AND closed_at IS NULL LIMIT 1";
+    let next = sqlx::query(NEXT).bind(instance.to_string()).bind(expected.0).bind(host.to_string());
+    if !changed(next, tx.connection()).await? {
+        return Ok(false);
+    }
+    Ok(sqlx::query(OPEN).bind(instance.to_string()).fetch_optional(tx.connection()).await?.is_none())
 }
 
 /// A client that was recorded before stays as it is: what was proven of its address stays true.

@@ -1,7 +1,9 @@
 //! Epochs and the clients that may write in them.
 
+use cuttle_database::{Elsewhere, LeaseGuard, NewPlace, Placement};
 use cuttle_model::client::ClientProof;
 use cuttle_model::ids::Epoch;
+use cuttle_model::operation::Subject;
 
 use crate::lab::Lab;
 use crate::rows;
@@ -53,4 +55,51 @@ async fn a_guest_is_allowed_to_run_only_in_its_epoch_and_on_its_host() {
     assert!(lab.database.allow_running(instance.id, Epoch(1), std::slice::from_ref(&good)).await.unwrap());
     assert_eq!(rows::get(&lab.database, &instance).await, allowed, "again changes nothing");
     assert_eq!(lab.database.open_clients(instance.id).await.unwrap(), [good]);
+}
+
+#[tokio::test]
+async fn an_epoch_elsewhere_takes_the_claim_along_or_nothing() {
+    let lab = Lab::new().await;
+    let mut hosts = Vec::new();
+    for name in ["host1", "host2"] {
+        let host = rows::insert_host(&lab.database, name).await;
+        lab.database.record_hello(host.id, "boot", &rows::resources(), rows::at(1)).await.unwrap();
+        hosts.push(host.id);
+    }
+    let mut new = rows::placed(hosts[0], 100);
+    let operation = rows::operation(Subject::Instance(new.instance.id), rows::node());
+    new.operation = Some(operation.clone());
+    lab.database.insert_instance(&new).await.unwrap();
+    let before = rows::get(&lab.database, &new.instance).await;
+    let claimed = async || -> Vec<u64> {
+        let mut all = lab.database.candidates().await.unwrap();
+        all.sort_by(|one, other| one.host.name.as_str().cmp(other.host.name.as_str()));
+        all.iter().map(|candidate| candidate.usage.vcpus).collect()
+    };
+    let vcpus = u64::from(before.flavor.vcpus);
+    let guard = rows::guard(&operation);
+    let room = rows::begin_move(&before, hosts[1], &before.flavor).room.unwrap();
+    let place = NewPlace { expected: before.epoch, placement: room.placement, record: room.record };
+
+    let full = NewPlace { placement: Placement { vcpu_limit: vcpus - 1, ..place.placement.clone() }, ..place.clone() };
+    let lost = LeaseGuard { epoch: 9, ..guard };
+    let old = NewPlace { expected: Epoch(before.epoch.0 + 1), ..place.clone() };
+    for (place, guard, expected) in
+        [(&full, &guard, Elsewhere::HostFull), (&place, &lost, Elsewhere::LeaseLost), (&old, &guard, Elsewhere::Stale)]
+    {
+        assert_eq!(lab.database.begin_epoch_elsewhere(place, guard).await.unwrap(), expected);
+        assert_eq!((rows::get(&lab.database, &before).await, claimed().await), (before.clone(), vec![vcpus, 0]), "{expected:?}");
+    }
+    let client = rows::client(before.id, before.epoch.0, hosts[0], "192.0.2.1:0/1");
+    assert!(lab.database.allow_running(before.id, before.epoch, &[client]).await.unwrap());
+    assert_eq!(lab.database.begin_epoch_elsewhere(&place, &guard).await.unwrap(), Elsewhere::Stale, "a client may still write");
+    lab.database.close_clients(before.id, before.epoch, ClientProof::Gone, rows::at(2)).await.unwrap();
+
+    let next = before.epoch.next();
+    assert_eq!(lab.database.begin_epoch_elsewhere(&place, &guard).await.unwrap(), Elsewhere::Begun(next));
+    let after = rows::get(&lab.database, &before).await;
+    assert_eq!((after.host_id, after.epoch, after.running_allowed), (Some(hosts[1]), next, None));
+    assert_eq!(claimed().await, [0, vcpus]);
+    assert_eq!(lab.database.list_placements(before.id).await.unwrap(), std::slice::from_ref(&place.record));
+    assert_eq!(lab.database.begin_epoch_elsewhere(&place, &guard).await.unwrap(), Elsewhere::Stale, "it is over");
 }

@@ -18,6 +18,7 @@ use cuttle_model::instance::Instance;
 use cuttle_model::operation::OperationKind;
 use cuttle_model::placement::{PlacementRecord, Reasons};
 use cuttle_scheduler::{Choice, Driver, Group, Request, Scratch, Target};
+use serde::{Deserialize, Serialize};
 
 pub(crate) use view::{Cache, View};
 
@@ -55,14 +56,15 @@ pub enum Membership {
 }
 
 /// What a user wants of the host of a new instance.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Wishes {
     pub target: Target,
     /// The server group that it is to be a member of.
     pub group: Option<ServerGroupId>,
     pub same_host: Option<Vec<InstanceId>>,
     pub different_host: Vec<InstanceId>,
-    /// All hints as they were given.
+    /// All hints as they were given: kept with the instance.
+    #[serde(skip)]
     pub hints: cuttle_database::Hints,
 }
 

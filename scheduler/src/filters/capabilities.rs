@@ -14,36 +14,72 @@ const SCOPE: &str = "capabilities:";
 pub(super) fn prepare(world: &World<'_>, request: &Request<'_>) -> Option<Rows> {
     let wanted = || request.flavor.extra_specs.iter().filter_map(|(key, value)| Some((key.strip_prefix(SCOPE)?, value)));
     wanted().next()?;
-    let mut value = String::new();
-    let mut has = |row: usize, key: &str, asked: &str| {
-        value.clear();
-        write_value(world.snapshot, row, key, &mut value).is_some_and(|()| satisfies(&value, asked))
-    };
-    let rows = 0..world.snapshot.len();
-    Some(Rows { passes: rows.map(|row| wanted().all(|(key, asked)| has(row, key, asked))).collect() })
+    let mut passes = vec![true; world.snapshot.len()];
+    for (key, asked) in wanted() {
+        let mut answers = Answers::default();
+        for (row, passes) in passes.iter_mut().enumerate().filter(|(_, passes)| **passes) {
+            *passes = value(world.snapshot, row, key).is_some_and(|value| answers.satisfies(value, asked));
+        }
+    }
+    Some(Rows { passes })
 }
 
-/// Writes what the host has of that name: Nova's names of what its hosts tell.
-fn write_value(snapshot: &Snapshot, row: usize, key: &str, value: &mut String) -> Option<()> {
+/// What a host has of something.
+enum Value<'a> {
+    Text(&'a str),
+    Number(u64),
+}
+
+/// Hosts have the same few numbers of most things: each is written and compared once.
+#[derive(Default)]
+struct Answers {
+    known: Vec<(u64, bool)>,
+    text: String,
+}
+
+/// Of more numbers than this, comparing is as quick as remembering.
+const REMEMBERED: usize = 8;
+
+impl Answers {
+    fn satisfies(&mut self, value: Value<'_>, asked: &str) -> bool {
+        let number = match value {
+            Value::Text(text) => return satisfies(text, asked),
+            Value::Number(number) => number,
+        };
+        if let Some((_, answer)) = self.known.iter().find(|(known, _)| *known == number) {
+            return *answer;
+        }
+        self.text.clear();
+        // Writing into a string does not fail.
+        let _ = write!(self.text, "{number}");
+        let answer = satisfies(&self.text, asked);
+        if self.known.len() < REMEMBERED {
+            self.known.push((number, answer));
+        }
+        answer
+    }
+}
+
+/// What the host has of that name: Nova's names of what its hosts tell.
+fn value<'a>(snapshot: &'a Snapshot, row: usize, key: &str) -> Option<Value<'a>> {
     let platform = snapshot.class(row).platform.as_ref()?;
     let resources = snapshot.resources[row].as_ref()?;
-    let written = match key {
+    Some(match key {
         // Nova says QEMU of all hosts that libvirt drives.
-        "hypervisor_type" => value.write_str("QEMU"),
-        "hypervisor_version" => write!(value, "{}", version_number(&platform.hypervisor_version)),
-        "hypervisor_hostname" | "host" => value.write_str(snapshot.names[row].as_str()),
-        "cpu_info:arch" | "architecture" => value.write_str(&platform.architecture),
-        "virt_type" => value.write_str(resources.virt_type.as_str()),
-        "libvirt_version" => value.write_str(&platform.libvirt_version),
-        "vcpus_total" => write!(value, "{}", resources.vcpus),
-        "vcpus_used" => write!(value, "{}", snapshot.usage[row].vcpus),
-        "total_usable_ram_mb" => write!(value, "{}", resources.ram_mib),
-        "free_ram_mb" => write!(value, "{}", snapshot.free_ram_mib[row]),
-        "num_instances" => write!(value, "{}", snapshot.instances[row]),
-        "num_io_ops" => write!(value, "{}", snapshot.io_ops[row]),
+        "hypervisor_type" => Value::Text("QEMU"),
+        "hypervisor_version" => Value::Number(version_number(&platform.hypervisor_version)),
+        "hypervisor_hostname" | "host" => Value::Text(snapshot.names[row].as_str()),
+        "cpu_info:arch" | "architecture" => Value::Text(&platform.architecture),
+        "virt_type" => Value::Text(resources.virt_type.as_str()),
+        "libvirt_version" => Value::Text(&platform.libvirt_version),
+        "vcpus_total" => Value::Number(resources.vcpus.into()),
+        "vcpus_used" => Value::Number(snapshot.usage[row].vcpus),
+        "total_usable_ram_mb" => Value::Number(resources.ram_mib),
+        "free_ram_mb" => Value::Number(snapshot.free_ram_mib[row].into()),
+        "num_instances" => Value::Number(snapshot.instances[row].into()),
+        "num_io_ops" => Value::Number(snapshot.io_ops[row].into()),
         _ => return None,
-    };
-    written.ok()
+    })
 }
 
 /// 10.0.2 as 10000002, as Nova writes versions.

@@ -239,7 +239,7 @@ impl Config {
         let figment = Figment::from(Toml::file_exact(path));
         let bad = |source| ConfigError { path: path.to_owned(), source: Box::new(source) };
         let config: Self = figment.extract().map_err(bad)?;
-        match config.operations.scheduler.problem() {
+        match config.operations.problem() {
             Some(problem) => Err(bad(figment::Error::from(problem))),
             None => Ok(config),
         }

@@ -20,10 +20,12 @@ use crate::epochs::Epochs;
 use crate::guest::{Context, Guests, Known, Storage};
 use crate::hypervisor::{Event, Events, Guest, Hypervisor, HypervisorError};
 use crate::join::{JoinError, Joiner};
+use crate::librbd_conf::LibrbdConf;
 use crate::libvirt::{Deadlines, Libvirt};
 use crate::news::News;
 use crate::probe::{self, ProbeError};
 use crate::state_dir::StateDir;
+use crate::storage_health::{self, Health};
 
 /// Before something is tried again that libvirt did not do.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -82,6 +84,8 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, stop: CancellationToken)
         storage: Storage::default(),
         known: Known::default(),
         outbox: Arc::new(Outbox::default()),
+        librbd_conf: LibrbdConf::new(config.storage.localize_reads.then(|| config.storage.librbd_conf.clone())),
+        health: Health::default(),
         news: News::new(Arc::clone(&clock)),
         console_max_bytes: config.limits.console_max_bytes,
         press_interval: PRESS_INTERVAL,
@@ -97,12 +101,14 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, stop: CancellationToken)
         virt_type,
         resources: config.resources.clone(),
         configured_ceph: config.configured_ceph(),
+        storage: config.storage.clone(),
     });
     let look_interval = Duration::from_secs(config.limits.look_interval_seconds);
     tokio::select! {
         () = control::run(&dialer, &config.control, &guests, &introduction, &stop) => {}
         () = watch(&guests, events, look_interval) => tracing::error!("libvirt's events ended"),
         () = purge(&context, config.limits.tombstone_age()) => {}
+        () = storage_health::run(&config.host, &context.health, &clock, &context.news) => {}
     }
     tracing::info!("stopping; the guests live on");
     guests.settle(SETTLE).await;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cuttle_model::crush::CrushLocation;
 use cuttle_model::host::{HostName, VirtType};
 use figment::Figment;
 use figment::providers::{Format, Toml};
@@ -47,6 +48,8 @@ pub struct Config {
     #[serde(default = "default_boot_id_file")]
     pub boot_id_file: PathBuf,
     #[serde(default)]
+    pub storage: StorageConfig,
+    #[serde(default)]
     pub resources: ResourcesConfig,
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -75,6 +78,26 @@ impl VirtTypeSetting {
             Self::Kvm => Some(VirtType::Kvm),
             Self::Qemu => Some(VirtType::Qemu),
         }
+    }
+}
+
+/// Where the host stands among the OSDs, and how it reaches them.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageConfig {
+    /// As `root=default rack=rack1`. Where it is not given, a host of this name in CRUSH says it.
+    pub crush_location: Option<CrushLocation>,
+    /// Whether guests read from the nearest replica, where it is known where the host stands.
+    pub localize_reads: bool,
+    /// What guests' librbd is told of that; QEMU's user reads it.
+    pub librbd_conf: PathBuf,
+    /// The key of `rbd_user`, to measure storage with; without it, it is not measured.
+    pub keyring: Option<PathBuf>,
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self { crush_location: None, localize_reads: true, librbd_conf: "/etc/ceph/cuttle.conf".into(), keyring: None }
     }
 }
 
@@ -284,6 +307,8 @@ mod tests {
             ("[resources]\ncpu_ratio = -1.0\n", "cpu_ratio"),
             ("virt_type = 'xen'\n", "virt_type"),
             ("vnc_listen = 'everywhere'\n", "vnc_listen"),
+            ("[storage]\ncrush_location = 'rack 1'\n", "crush_location"),
+            ("[storage]\nlocalise_reads = true\n", "localise_reads"),
         ] {
             let error = read(&format!("{LEAST}{text}")).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");

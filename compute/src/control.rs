@@ -67,6 +67,7 @@ pub async fn run(
 /// was given go. What runs, runs on; a welcome brings all of it back.
 async fn forget_keys(context: &Context) {
     context.storage.clear();
+    context.health.want(None);
     if let Err(error) = context.hypervisor.forget_secrets_but(&[]).await {
         tracing::warn!(%error, "libvirt's secrets cannot be forgotten yet");
     }

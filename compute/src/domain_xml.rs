@@ -32,6 +32,8 @@ pub struct Blueprint {
     /// The hypervisor's secret that holds the client's key.
     pub secret_uuid: Uuid,
     pub machine: MachineSettings,
+    /// What librbd is told of this host; see [`crate::librbd_conf`].
+    pub librbd_conf: Option<PathBuf>,
     /// Where the serial console is logged. The directory exists.
     pub console_log: PathBuf,
 }

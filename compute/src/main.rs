@@ -35,6 +35,8 @@ fn main() -> ExitCode {
 fn start(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::read(&arguments.config)?;
     start_log(&config.log)?;
+    // Ceph's client has a dozen threads of its own, which measure storage.
+    cuttle_rbd_backend::keep_heap_small();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let stop = CancellationToken::new();

@@ -90,10 +90,17 @@ impl StateDir {
 /// Replaces a file so that after a crash it is either the old one or the new one, and, once this has
 /// returned, the new one.
 pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_file_for(path, content, 0o600)
+}
+
+/// As [`replace_file`], for others too.
+pub fn replace_file_for(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let directory = path.parent().ok_or_else(|| io::Error::other("a file without a directory"))?;
     let name = path.file_name().ok_or_else(|| io::Error::other("a file without a name"))?;
     let temporary = directory.join(format!(".{}.new", name.to_string_lossy()));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+    // One that was left behind has its own mode, and the umask takes from ours.
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;

@@ -50,4 +50,6 @@ pub struct Candidate {
     pub failed_builds: u32,
     /// Counts up whenever what its aggregates say changes.
     pub rules: i64,
+    /// How well it reaches storage, in thousandths; `None`: nothing was measured.
+    pub storage_quality: Option<u32>,
 }

@@ -26,6 +26,7 @@ mod error;
 mod events;
 mod flavors;
 mod host_keys;
+mod host_storage;
 mod hosts;
 mod identity;
 mod images;
@@ -58,6 +59,7 @@ pub use error::{Cause, Error};
 pub use events::{Event, Events};
 pub use flavors::{FlavorQuery, Flavors, Inserted};
 pub use host_keys::{BEING_REMOVED, Generations, HostKeys, HostRemoval};
+pub use host_storage::{HostStanding, HostStorage, HostStorages};
 pub use hosts::{Candidate, Hosts};
 pub use identity::{Credentials, Identity, ProjectChange, ProjectDeleted, Updated, UserChange};
 pub use images::{Comparison, ImageQuery, ImageSort, Images, Shared};
@@ -101,6 +103,7 @@ pub trait Store:
     + ApplicationCredentials
     + Statistics
     + HostKeys
+    + HostStorages
     + Joins
     + Events
     + Reconciliation

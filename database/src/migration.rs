@@ -49,6 +49,7 @@ pub(crate) const SQLITE: &[Script] = &[
     (9, "placement", include_str!("../migrations/sqlite/0009_placement.sql")),
     (10, "moving", include_str!("../migrations/sqlite/0010_moving.sql")),
     (11, "migrations", include_str!("../migrations/sqlite/0011_migrations.sql")),
+    (12, "host_storage", include_str!("../migrations/sqlite/0012_host_storage.sql")),
 ];
 pub(crate) const POSTGRES: &[Script] = &[
     (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
@@ -61,6 +62,7 @@ pub(crate) const POSTGRES: &[Script] = &[
     (9, "placement", include_str!("../migrations/postgres/0009_placement.sql")),
     (10, "moving", include_str!("../migrations/postgres/0010_moving.sql")),
     (11, "migrations", include_str!("../migrations/postgres/0011_migrations.sql")),
+    (12, "host_storage", include_str!("../migrations/postgres/0012_host_storage.sql")),
 ];
 
 pub(crate) fn migrator(scripts: &[Script]) -> Migrator {

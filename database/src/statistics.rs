@@ -16,7 +16,8 @@ pub trait Statistics {
 /// So many things of a kind are in a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
-    /// `instance`, `image`, `operation` (those that have not ended) or `command` (those without a report).
+    /// `instance`, `image`, `operation` (those that have not ended), `command` (those without a report) or
+    /// `storage` (hosts, by how well they reach it).
     pub what: String,
     /// The state's word.
     pub state: String,

@@ -35,11 +35,17 @@ pub enum HostEventKind {
     SecretHealed,
     /// A secret that the host's configuration names cannot be used.
     SecretUnusable,
+    /// The host's path to storage answers as it should again.
+    StorageGood,
+    /// It answers slowly: other hosts are preferred.
+    StorageSlow,
+    /// It does not answer: the host takes no new instances.
+    StorageBroken,
 }
 
 impl HostEventKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::TokenIssued,
         Self::Joined,
         Self::JoinRefused,
@@ -48,6 +54,9 @@ impl HostEventKind {
         Self::KeyRemoved,
         Self::SecretHealed,
         Self::SecretUnusable,
+        Self::StorageGood,
+        Self::StorageSlow,
+        Self::StorageBroken,
     ];
 
     /// The word in the database and on the wire.
@@ -61,6 +70,9 @@ impl HostEventKind {
             Self::KeyRemoved => "key_removed",
             Self::SecretHealed => "secret_healed",
             Self::SecretUnusable => "secret_unusable",
+            Self::StorageGood => "storage_good",
+            Self::StorageSlow => "storage_slow",
+            Self::StorageBroken => "storage_broken",
         }
     }
 

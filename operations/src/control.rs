@@ -8,6 +8,7 @@ use cuttle_database::Database;
 use cuttle_model::capacity::PoolAccount;
 use cuttle_model::clock::{Clock, Timestamp};
 use cuttle_model::ids::{ControlNodeId, Ids, ProjectId, RequestId, UserId};
+use cuttle_model::storage_health::HealthLimits;
 use cuttle_rbd_backend::{Connect, Storage};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ use crate::image::Uploads;
 use crate::join::Registry;
 use crate::liveness::Beats;
 use crate::membership::{self, Membership};
-use crate::placement::Cache;
+use crate::placement::{Cache, Locality};
 use crate::{liveness, moving, purge};
 
 /// Everything that the control plane works with. Cloning is cheap.
@@ -36,6 +37,7 @@ struct Inner {
     uploads: Uploads,
     admin_passwords: AdminPasswords,
     placement_cache: Cache,
+    locality: Locality,
     pool: Mutex<Option<PoolAccount>>,
     connection: Mutex<Option<CephConnection>>,
 }
@@ -107,6 +109,8 @@ pub struct Settings {
     pub concurrent_operations: usize,
     /// How hosts are chosen.
     pub scheduler: cuttle_scheduler::Settings,
+    /// How hosts measure storage, and what counts as bad.
+    pub storage_health: HealthLimits,
 }
 
 impl Default for Settings {
@@ -133,6 +137,7 @@ impl Default for Settings {
             key_check_seconds: 60,
             concurrent_operations: 64,
             scheduler: cuttle_scheduler::Settings::default(),
+            storage_health: HealthLimits::default(),
         }
     }
 }
@@ -159,6 +164,7 @@ impl Control {
             uploads: Uploads::default(),
             admin_passwords: AdminPasswords::default(),
             placement_cache: Cache::default(),
+            locality: Locality::default(),
             pool: Mutex::new(None),
             connection: Mutex::new(None),
         })))
@@ -244,6 +250,11 @@ impl Control {
         &self.0.placement_cache
     }
 
+    /// Which hosts are near to which pools.
+    pub(crate) fn locality(&self) -> &Locality {
+        &self.0.locality
+    }
+
     pub(crate) fn uploads(&self) -> &Uploads {
         &self.0.uploads
     }
@@ -268,6 +279,12 @@ impl Control {
 }
 
 impl Settings {
+    /// What is wrong with it, if anything: the key, and why.
+    pub fn problem(&self) -> Option<String> {
+        let in_section = |problem| format!("[operations.storage_health] {problem}");
+        self.scheduler.problem().or(self.storage_health.problem().map(in_section))
+    }
+
     pub(crate) fn host_down_after(&self) -> Duration {
         Duration::from_secs(self.host_down_after_seconds)
     }

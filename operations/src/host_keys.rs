@@ -12,12 +12,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cuttle_compute_protocol::CephIdentity;
+use cuttle_compute_protocol::{CephIdentity, HEALTH_NAMESPACE, HEALTH_OBJECTS, health_object};
 use cuttle_database::{BEING_REMOVED, HostRemoval};
 use cuttle_model::host::{Administrative, Host, HostName};
 use cuttle_model::host_event::{HostEvent, HostEventKind};
 use cuttle_model::ids::HostId;
-use cuttle_rbd_backend::ClientCaps;
+use cuttle_rbd_backend::{ClientCaps, Reason};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{Control, HostError};
@@ -110,8 +110,24 @@ pub async fn remove(control: &Control, name: &HostName) -> Result<(), HostError>
         control.ceph().remove_client(&client).await?;
         locked(&control.keyring().keys).remove(&client);
     }
+    forget_health(control, &host).await?;
     refused(name, control.database().delete_host(host.id).await?)?;
     tracing::info!(host = %name, "the host was removed");
+    Ok(())
+}
+
+/// Removes what the host's agent has written to measure storage. A pool that is not there holds nothing of it.
+async fn forget_health(control: &Control, host: &Host) -> Result<(), HostError> {
+    let ceph = control.ceph();
+    let Some(cluster) = ceph.cluster() else { return Ok(()) };
+    let settings = control.settings();
+    for pool in [&settings.vms_pool, &settings.volumes_pool] {
+        let objects = (0..HEALTH_OBJECTS).map(|number| health_object(host.name.as_str(), number)).collect();
+        match cluster.pool(pool).remove_objects(HEALTH_NAMESPACE, objects).await {
+            Err(error) if matches!(error.reason(), Reason::NoPool) => {}
+            removed => removed?,
+        }
+    }
     Ok(())
 }
 

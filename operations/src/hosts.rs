@@ -5,13 +5,16 @@
 //! the row follows the world. An agent's word counts for the epoch that it names and for no other.
 
 use cuttle_compute_protocol::{
-    Beat, CephConnection, Command, GuestState, Hello, MonitorAddress, Outcome, Report, VERSION, Welcome,
+    Beat, CephConnection, Command, GuestState, Hello, MeasuredPool, Measuring, MonitorAddress, Outcome, PoolAccess, Report,
+    VERSION, Welcome,
 };
 use cuttle_database::{Event, InstanceQuery, ReportStored, Written};
+use cuttle_model::crush::CrushLocation;
 use cuttle_model::host::Host;
 use cuttle_model::host_event::{HostEvent, HostEventKind};
 use cuttle_model::ids::{CommandId, HostId, InstanceId};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, StateName};
+use cuttle_model::storage_health::{PoolHealth, StorageHealth};
 use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -19,6 +22,8 @@ use crate::{Control, HostError, host_keys};
 
 /// Events that are taken with one beat.
 const EVENTS_IN_A_BEAT: usize = 16;
+/// Pools of which a host may tell.
+const POOLS_IN_A_REPORT: usize = 16;
 /// The longest text of one, in bytes.
 const LONGEST_EVENT: usize = 1000;
 
@@ -45,15 +50,31 @@ pub async fn hello(control: &Control, host: &Host, hello: Hello) -> Result<Welco
     note_missing(control, host, &hello.guests).await?;
     guests_changed(control, host, hello.guests).await?;
     control.database().record_hello(host.id, &hello.boot_id, &hello.resources, control.now()).await?;
+    let standing = &hello.standing;
+    control.database().record_standing(host.id, standing.crush_location.as_ref(), standing.localizes_reads).await?;
     tracing::info!(host = %host.name, disowned = disowned.len(), "the agent has connected");
     let beat_interval_ms = control.settings().beat_interval_ms;
-    Ok(Welcome { host_id: host.id, ceph, identity, beat_interval_ms, disowned })
+    let crush_location = control.locality().known().place(&host.name, standing);
+    let measuring = measuring(control);
+    Ok(Welcome { host_id: host.id, ceph, identity, beat_interval_ms, disowned, crush_location, measuring })
+}
+
+/// The pools that hosts use, as far as their rights go.
+fn measuring(control: &Control) -> Measuring {
+    let settings = control.settings();
+    let pool = |pool: &String, access| MeasuredPool { pool: pool.clone(), access };
+    let pools = vec![
+        pool(&settings.vms_pool, PoolAccess::ReadWrite),
+        pool(&settings.volumes_pool, PoolAccess::ReadWrite),
+        pool(&settings.images_pool, PoolAccess::Read),
+    ];
+    Measuring { pools, limits: settings.storage_health }
 }
 
 /// An agent lives, and tells what has happened. That it lives is kept in memory, and stored once a second
 /// for all hosts together. Answers whether it is to say hello.
 pub async fn beat(control: &Control, host: &Host, beat: &Beat) -> Result<bool, HostError> {
-    control.beats().note(host.id, control.now());
+    control.beats().note(host.id, control.now(), beat.storage.clone().filter(is_sensible));
     for event in beat.events.iter().filter(|event| is_a_hosts_to_tell(event)).take(EVENTS_IN_A_BEAT) {
         control.database().insert_host_event(host.id, event).await?;
         metrics::counter!("cuttle_host_events_total", "kind" => event.kind.as_str()).increment(1);
@@ -66,14 +87,27 @@ pub async fn beat(control: &Control, host: &Host, beat: &Beat) -> Result<bool, H
 
 /// What an agent may tell of its host. The rest is the control plane's own to say.
 fn is_a_hosts_to_tell(event: &HostEvent) -> bool {
-    let kind = matches!(event.kind, HostEventKind::SecretHealed | HostEventKind::SecretUnusable);
+    use HostEventKind::{SecretHealed, SecretUnusable, StorageBroken, StorageGood, StorageSlow};
+    let kind = matches!(event.kind, SecretHealed | SecretUnusable | StorageGood | StorageSlow | StorageBroken);
     kind && event.message.len() <= LONGEST_EVENT
+}
+
+/// What an agent says is kept as it is, within these bounds.
+fn is_sensible(health: &StorageHealth) -> bool {
+    let short =
+        |pool: &PoolHealth| pool.pool.len() <= 128 && pool.problem.as_ref().is_none_or(|text| text.len() <= LONGEST_EVENT);
+    health.quality <= 1000 && health.pools.len() <= POOLS_IN_A_REPORT && health.pools.iter().all(short)
 }
 
 /// Whether this is one of the host's own Ceph clients, of whatever generation.
 fn is_ours(host: &Host, client: &str) -> bool {
     let generation = client.strip_prefix(&format!("client.cuttle.{}.", host.name));
     generation.is_some_and(|generation| generation.parse::<i64>().is_ok())
+}
+
+/// Where the host stands in CRUSH, as far as it is known.
+pub fn crush_location(control: &Control, host: &Host) -> Option<CrushLocation> {
+    control.locality().known().location(host.id)
 }
 
 /// Where the Ceph cluster is. Every agent asks with each beat, so it is asked of Ceph only now and then.

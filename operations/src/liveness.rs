@@ -8,25 +8,36 @@ use std::time::Duration;
 use cuttle_model::capacity::{PoolAccount, PoolFull};
 use cuttle_model::clock::Timestamp;
 use cuttle_model::ids::HostId;
+use cuttle_model::storage_health::StorageHealth;
 use cuttle_rbd_backend::{FullBecause, PoolCapacity};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Control, host_keys, hosts};
+use crate::{Control, host_keys, hosts, placement};
 
 /// How often Ceph is asked for the pool's room and for its monitors.
 const CEPH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Beats that were not stored yet.
 #[derive(Default)]
-pub(crate) struct Beats(Mutex<HashMap<HostId, Timestamp>>);
+pub(crate) struct Beats(Mutex<HashMap<HostId, Heard>>);
+
+/// What was heard of a host.
+struct Heard {
+    at: Timestamp,
+    /// The last that it said of storage, and when.
+    storage: Option<(StorageHealth, Timestamp)>,
+}
 
 impl Beats {
-    pub(crate) fn note(&self, host: HostId, at: Timestamp) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(host, at);
+    pub(crate) fn note(&self, host: HostId, at: Timestamp, storage: Option<StorageHealth>) {
+        let mut beats = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let heard = beats.entry(host).or_insert(Heard { at, storage: None });
+        heard.at = at;
+        heard.storage = storage.map(|storage| (storage, at)).or(heard.storage.take());
     }
 
-    fn take(&self) -> Vec<(HostId, Timestamp)> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).drain().collect()
+    fn take(&self) -> HashMap<HostId, Heard> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 }
 
@@ -37,6 +48,7 @@ pub(crate) async fn run(control: &Control, shutdown: &CancellationToken) {
         () = store_beats(control) => {}
         () = look_at_ceph(control) => {}
         () = host_keys::watch(control) => {}
+        () = placement::watch_locality(control) => {}
     }
 }
 
@@ -49,9 +61,14 @@ async fn store_beats(control: &Control) {
         if beats.is_empty() {
             continue;
         }
-        // What is lost here is a second old; the next beats say more.
-        if let Err(error) = control.database().record_beats(&beats).await {
+        // What is lost here is a second old; the next beats say more, and of storage in a few seconds.
+        let seen: Vec<_> = beats.iter().map(|(host, heard)| (*host, heard.at)).collect();
+        if let Err(error) = control.database().record_beats(&seen).await {
             tracing::warn!(%error, "beats could not be stored");
+        }
+        let said = beats.into_iter().filter_map(|(host, heard)| heard.storage.map(|(health, at)| (host, health, at)));
+        if let Err(error) = control.database().record_storage_health(&said.collect::<Vec<_>>()).await {
+            tracing::warn!(%error, "it could not be stored how well hosts reach storage");
         }
     }
 }

@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 use cuttle_model::aggregate::Aggregate;
 use cuttle_model::capacity::Usage;
 use cuttle_model::clock::Timestamp;
+use cuttle_model::crush::{CrushBucket, CrushMap, PgServers, Redundancy};
 use cuttle_model::flavor::{Flavor, FlavorId};
 use cuttle_model::host::{Administrative, Host, HostResources, VirtType};
 use cuttle_model::ids::{AggregateId, HostId, ProjectId};
 use cuttle_model::server_group::GroupPolicy;
-use cuttle_scheduler::{Filter, Group, HostInput, Request, Scratch, Settings, Snapshot, World, choose};
+use cuttle_scheduler::{
+    Filter, Group, HostInput, Nearness, Purpose, Request, Scratch, Settings, Snapshot, Spread, Standing, Tree, World, choose,
+};
 use uuid::Uuid;
 
 const PROJECT: ProjectId = ProjectId::from_uuid(Uuid::from_u128(7));
@@ -35,6 +38,55 @@ fn main() {
             println!("| {hosts} | {name} | {} | {} | {} | {rate:.0} |", at(0.5), at(0.99), at(1.0));
         }
     }
+    nearness();
+}
+
+/// What it takes to follow a change of Ceph's map, and what a view of the hosts takes of it.
+fn nearness() {
+    println!("\n| hosts beside an OSD each | PGs of one pool | counting | working out | looking up for one view |");
+    println!("|---|---|---|---|---|");
+    for hosts in [1_000u32, 10_000] {
+        let map = crush(hosts);
+        let pgs: Vec<PgServers> = (0..hosts * 10).map(|pg| pg_of(pg, hosts)).collect();
+        let begun = Instant::now();
+        let tree = Tree::new(&map);
+        let spread = Spread::new(&tree, Redundancy::Replicas, &pgs);
+        let counted = begun.elapsed();
+        let standing = |number| {
+            let host = host(number).host;
+            Standing { path: tree.find(host.name.as_str(), None), host: host.id, localizes: true }
+        };
+        let standings: Vec<Standing> = (0..hosts).map(standing).collect();
+        let begun = Instant::now();
+        let near = Nearness::new(&tree, [("vms", &spread), ("images", &spread)], &standings);
+        let worked_out = begun.elapsed();
+        let mut snapshot = Snapshot::new((0..hosts).map(host).collect(), &[], &Settings::default());
+        let begun = Instant::now();
+        snapshot.look_up(&near, &[("vms", Purpose::Disk), ("images", Purpose::Parent)]);
+        let looked_up = begun.elapsed();
+        println!("| {hosts} | {} | {} | {} | {} |", pgs.len(), micros(counted), micros(worked_out), micros(looked_up));
+    }
+}
+
+/// Racks of forty hosts with an OSD each.
+fn crush(hosts: u32) -> CrushMap {
+    let levels = [(0, "osd"), (1, "host"), (3, "rack"), (11, "root")].map(|(id, name)| (id, name.to_owned())).to_vec();
+    let bucket = |id: i64, name: String, level, items| CrushBucket { id, name, level, items };
+    let racks = hosts.div_ceil(40);
+    let in_rack = |rack: u32| (rack * 40..hosts.min(rack * 40 + 40)).map(i64::from);
+    let mut buckets = vec![bucket(-1, "default".into(), 11, (0..racks).map(|rack| -2 - i64::from(rack)).collect())];
+    buckets.extend(
+        (0..racks).map(|rack| {
+            bucket(-2 - i64::from(rack), format!("rack{rack}"), 3, in_rack(rack).map(|host| -100_000 - host).collect())
+        }),
+    );
+    buckets.extend((0..hosts).map(|host| bucket(-100_000 - i64::from(host), format!("host{host:05}"), 1, vec![host.into()])));
+    CrushMap { levels, buckets }
+}
+
+fn pg_of(number: u32, osds: u32) -> PgServers {
+    let osd = |replica: u32| i64::from(number.wrapping_mul(2_654_435_761).wrapping_add(replica * 97_003) % osds);
+    PgServers { pool_id: 1, acting: (0..3).map(osd).collect(), primary: Some(osd(0)) }
 }
 
 fn micros(time: Duration) -> String {
@@ -60,12 +112,14 @@ fn measure(hosts: u32, wishes: bool, rounds: usize) -> (Vec<Duration>, usize) {
         max_per_host: None,
         members: ids.iter().step_by(100).map(|id| (*id, 1)).collect(),
     };
-    let pools = ["vms".to_owned(), "images".to_owned()];
+    for (pool, purpose, of) in [("vms", Purpose::Disk, 11), ("images", Purpose::Parent, 13)] {
+        snapshot.set_nearness(pool, purpose, (0..hosts).map(|number| (number % of) as f32 / of as f32).collect());
+    }
     let (excluded, different) = ([ids[0]], [ids[1], ids[2]]);
     if !wishes {
         flavor.extra_specs.clear();
     }
-    let plain = Request { pools: &pools, ..Request::new(PROJECT, &flavor) };
+    let plain = Request { disk_pool: Some("vms"), parent_pool: Some("images"), ..Request::new(PROJECT, &flavor) };
     let request = match wishes {
         false => plain,
         true => Request {
@@ -129,7 +183,6 @@ fn host(number: u32) -> HostInput {
         io_ops: number % 3,
         failed_builds: u32::from(number % 50 == 3),
         storage_health: 1.0 - (number % 5) as f32 * 0.05,
-        closeness: vec![("vms".to_owned(), (number % 11) as f32 / 11.0), ("images".to_owned(), (number % 13) as f32 / 13.0)],
         ..HostInput::new(host, usage)
     }
 }

@@ -267,6 +267,7 @@ impl filters::Visit for OnlyFailure<'_> {
 mod tests {
     use super::*;
     use crate::HostInput;
+    use crate::locality::Purpose;
     use crate::test_hosts::{flavor, input, request, with_world};
 
     /// What filters removed; those that removed none are left out.
@@ -327,10 +328,15 @@ mod tests {
     #[test]
     fn locality_decides_between_equals_and_says_so() {
         let flavor = flavor(1, 1);
-        let pools = ["vms".to_owned(), "images".to_owned()];
-        let near = HostInput { closeness: vec![("vms".into(), 0.9), ("images".into(), 0.5)], ..input("b", 100) };
-        let far = HostInput { closeness: vec![("vms".into(), 0.3)], ..input("a", 100) };
-        let choice = ask(vec![far, near], &Request { pools: &pools, ..request(&flavor) });
+        let settings = Settings::default();
+        let mut snapshot = Snapshot::new(vec![input("b", 100), input("a", 100)], &[], &settings);
+        // By their names.
+        snapshot.set_nearness("vms", Purpose::Disk, vec![0.3, 0.9]);
+        snapshot.set_nearness("images", Purpose::Parent, vec![0.4, 0.5]);
+        let request = Request { disk_pool: Some("vms"), parent_pool: Some("images"), ..request(&flavor) };
+        let choice = with_world(Vec::new(), &[], |world| {
+            choose(&World { snapshot: &snapshot, ..*world }, &request, &mut Scratch::default())
+        });
         let best = &choice.reasons.top[0];
         assert_eq!(best.host.as_str(), "b");
         let part = best.parts.iter().find(|part| part.weigher == "StorageLocalityWeigher").unwrap();

@@ -10,6 +10,7 @@
 
 mod choice;
 mod filters;
+mod locality;
 mod operators;
 mod request;
 mod rules;
@@ -25,6 +26,7 @@ mod test_hosts;
 
 pub use choice::{Choice, Chosen, Scratch, World, choose};
 pub use filters::Filter;
+pub use locality::{Nearness, Path, Purpose, Spread, Standing, Tree};
 pub use request::{Group, Request, Target};
 pub use settings::{Driver, Overcommit, Settings};
 pub use simulation::{Loss, Placed, Tenant, absorb};

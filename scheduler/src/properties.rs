@@ -129,7 +129,6 @@ fn random_host(n: &mut Numbers, index: u64) -> HostInput {
         io_ops: n.below(5) as u32,
         failed_builds: n.of(&[0, 0, 3]),
         storage_health: n.of(&[1.0, 1.0, 0.5, 0.0]),
-        closeness: vec![("vms".to_owned(), n.below(100) as f32 / 100.0)],
         ..HostInput::new(host, usage)
     }
 }
@@ -144,9 +143,7 @@ impl Case {
             pool: None,
             settings: &self.settings,
         };
-        let pools = ["vms".to_owned()];
         let request = Request {
-            pools: &pools,
             image_properties: &self.properties,
             zone: self.zone,
             target: self.target,
@@ -188,17 +185,21 @@ impl Case {
         let members = |policy| self.group.as_ref().filter(|group| group.policy == policy);
         let of = |group: &Group| group.members.iter().find(|(host, _)| *host == id).map_or(0, |(_, members)| *members);
         let asked = |key: &str| self.flavor.extra_specs.get(key);
+        let is_up = |input: &HostInput| {
+            let heard = input.host.last_seen_at.is_some_and(|seen| seen.as_micros() >= -10_000_000);
+            heard && input.host.administrative == Administrative::Enabled && input.host.resources.is_some()
+        };
         let verdict = match filter {
-            Filter::Compute => {
-                let heard = input.host.last_seen_at.is_some_and(|seen| seen.as_micros() >= -10_000_000);
-                heard && input.host.administrative == Administrative::Enabled && input.host.resources.is_some()
-            }
+            Filter::Compute => is_up(input),
             Filter::RequestedHost => match self.target {
                 Target::Any => true,
                 Target::Asked(host) | Target::Forced(host) => host == id,
             },
             Filter::Retry => !self.excluded.contains(&id),
-            Filter::StorageHealth => input.storage_health != 0.0,
+            // Where nobody reaches storage, nobody is to blame.
+            Filter::StorageHealth => {
+                input.storage_health != 0.0 || !self.inputs.iter().any(|other| is_up(other) && other.storage_health != 0.0)
+            }
             Filter::Core => input.usage.vcpus + u64::from(self.flavor.vcpus) <= vcpus.max(input.usage.vcpus),
             Filter::Ram => input.usage.ram_mib + self.flavor.ram_mib <= ram_mib.max(input.usage.ram_mib),
             Filter::Disk => true,

@@ -14,8 +14,10 @@ pub struct Request<'a> {
     pub flavor: &'a Flavor,
     /// Bytes that disks which are still to be made may grow to; 0 where all are there, as in a move.
     pub disk_bytes: u64,
-    /// The pools from which it will read and to which it will write.
-    pub pools: &'a [String],
+    /// The pool of its disks.
+    pub disk_pool: Option<&'a str>,
+    /// The pool of what its disk was cloned from, and is still read from.
+    pub parent_pool: Option<&'a str>,
     pub image_properties: &'a BTreeMap<String, String>,
     /// The availability zone that was asked for.
     pub zone: Option<&'a str>,
@@ -63,7 +65,8 @@ impl<'a> Request<'a> {
             project_id,
             flavor,
             disk_bytes: 0,
-            pools: &[],
+            disk_pool: None,
+            parent_pool: None,
             image_properties: &NO_PROPERTIES,
             zone: None,
             target: Target::Any,

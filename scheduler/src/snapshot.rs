@@ -7,11 +7,9 @@ use cuttle_model::capacity::Usage;
 use cuttle_model::host::{Administrative, Host, HostName, HostResources};
 use cuttle_model::ids::HostId;
 
+use crate::locality::{Nearness, Purpose};
 use crate::rules::{Class, Platform};
 use crate::settings::Settings;
-
-/// Of a host and pool for which nobody said it: as far as can be.
-const UNKNOWN_CLOSENESS: f32 = 0.0;
 
 /// A host as the caller knows it.
 #[derive(Debug, Clone)]
@@ -24,14 +22,12 @@ pub struct HostInput {
     pub failed_builds: u32,
     /// How well the host reaches storage: 1 is well, 0 not at all.
     pub storage_health: f32,
-    /// How near the host is to the OSDs that serve a pool, from 0 to 1; pools without are not there.
-    pub closeness: Vec<(String, f32)>,
 }
 
 impl HostInput {
     /// A host of which no more is known than this.
     pub fn new(host: Host, usage: Usage) -> Self {
-        Self { host, usage, io_ops: 0, failed_builds: 0, storage_health: 1.0, closeness: Vec::new() }
+        Self { host, usage, io_ops: 0, failed_builds: 0, storage_health: 1.0 }
     }
 }
 
@@ -62,7 +58,8 @@ pub struct Snapshot {
     pub(crate) io_ops: Vec<u32>,
     pub(crate) failed_builds: Vec<u32>,
     pub(crate) storage_health: Vec<f32>,
-    pub(crate) closeness: Vec<(String, Vec<f32>)>,
+    /// How near hosts are to the OSDs that serve a pool for a purpose, from 0 to 1.
+    pub(crate) nearness: Vec<(String, Purpose, Vec<f32>)>,
     pub(crate) resources: Vec<Option<HostResources>>,
     pub(crate) class_of: Vec<u32>,
     pub(crate) classes: Vec<Class>,
@@ -85,9 +82,23 @@ impl Snapshot {
             let class = snapshot.class_for(input.host.resources.as_ref(), of, settings, &mut known);
             snapshot.push(input, class);
         }
-        let rows = snapshot.len();
-        snapshot.closeness.iter_mut().for_each(|(_, column)| column.resize(rows, UNKNOWN_CLOSENESS));
         snapshot
+    }
+
+    /// Looks the hosts' nearness to these pools up. A pool of which nothing is known cannot tell hosts apart.
+    pub fn look_up(&mut self, nearness: &Nearness, uses: &[(&str, Purpose)]) {
+        for (pool, purpose) in uses {
+            if let Some(near) = nearness.of(pool, *purpose, &self.ids) {
+                self.set_nearness(pool, *purpose, near);
+            }
+        }
+    }
+
+    /// The hosts' nearness to a pool, in the order of their names.
+    pub fn set_nearness(&mut self, pool: &str, purpose: Purpose, mut near: Vec<f32>) {
+        near.resize(self.len(), 0.0);
+        self.nearness.retain(|(known, of, _)| known != pool || *of != purpose);
+        self.nearness.push((pool.to_owned(), purpose, near));
     }
 
     /// How many hosts there are.
@@ -165,7 +176,7 @@ impl Snapshot {
     }
 
     fn push(&mut self, input: HostInput, class: u32) {
-        let HostInput { host, usage, io_ops, failed_builds, storage_health, closeness } = input;
+        let HostInput { host, usage, io_ops, failed_builds, storage_health } = input;
         let row = self.len();
         let limits = host.resources.as_ref().map(|resources| {
             let class = &self.classes[class as usize];
@@ -188,16 +199,6 @@ impl Snapshot {
         self.class_of.push(class);
         self.resources.push(host.resources);
         self.names.push(host.name);
-        for (pool, near) in closeness {
-            let known = self.closeness.iter().position(|(name, _)| *name == pool);
-            let index = known.unwrap_or_else(|| {
-                self.closeness.push((pool, Vec::new()));
-                self.closeness.len() - 1
-            });
-            let column = &mut self.closeness[index].1;
-            column.resize(row, UNKNOWN_CLOSENESS);
-            column.push(near);
-        }
         self.recount(row);
     }
 

@@ -200,6 +200,12 @@ def end_to_end(run: Run, log: Path) -> Count:
     return cargo_test(run, log, "-p", "cuttle-tests", "--test", "api_*", "--test", "boot", "--test", "guests", "--test", "moving", "--test", "client*", "--test", "cli", "--", "--test-threads=3")
 
 
+def storage_placement(run: Run, log: Path) -> Count:
+    # What cuts links and stops OSDs takes minutes.
+    skipped = [] if run.full else ["--skip", "long::"]
+    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "storage_placement", "--", "--test-threads=1", "--nocapture", *skipped)
+
+
 def debian(run: Run, log: Path) -> Count:
     """A Debian with cloud-init, built from packages once and kept until its recipe changes."""
     recipe, image = ROOT / "guest" / "debian" / "build", ROOT / ".cache" / "guest" / "debian.raw"
@@ -286,6 +292,7 @@ ON_REAL_PARTS: list[Suite] = [
     ("agent on libvirt", agent),
     ("unwind kit on real parts", unwind_kit),
     ("end to end", end_to_end),
+    ("placement by storage", storage_placement),
     ("joining, keys and secrets", joining),
     ("faults", faults),
     ("leaks", leaks),

@@ -34,7 +34,8 @@ pub async fn beat(
 ) -> Result<Json<BeatAnswer>, ApiError> {
     let say_hello = hosts::beat(&state.control, &host, &read(message)?).await?;
     let ceph = hosts::ceph_connection(&state.control).await?;
-    Ok(Json(BeatAnswer { ceph, say_hello }))
+    let crush_location = hosts::crush_location(&state.control, &host);
+    Ok(Json(BeatAnswer { ceph, say_hello, crush_location }))
 }
 
 /// What became of a command.

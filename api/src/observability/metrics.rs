@@ -30,6 +30,7 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_counter!("cuttle_operations_total", "Operations that ended on this node");
     metrics::describe_histogram!("cuttle_ceph_call_seconds", "Time that calls to Ceph took");
     metrics::describe_counter!("cuttle_ceph_call_errors_total", "Calls to Ceph that failed");
+    metrics::describe_histogram!("cuttle_locality_refresh_seconds", "Time to read which OSDs serve the pools");
     metrics::describe_counter!("cuttle_sign_ins_total", "Attempts to sign in");
     Ok(handle)
 }
@@ -104,6 +105,7 @@ pub async fn present(shared: &Shared) -> String {
 
 fn write_counts(text: &mut String, counts: &[Count]) {
     let kinds = [
+        ("storage", "cuttle_hosts_storage", "Compute hosts by how well they reach storage"),
         ("instance", "cuttle_instances", "Instances by state"),
         ("image", "cuttle_images", "Images by status"),
         ("operation", "cuttle_operations_open", "Operations that have not ended, by status"),

@@ -65,12 +65,14 @@ async fn try_out(State(state): State<Controlled>, caller: Caller, JsonBody(body)
     };
     let bytes = image.as_ref().and_then(|image| image.virtual_size_bytes).unwrap_or(0);
     let extra: u64 = flavor.extra_disks().iter().map(|(_, bytes)| *bytes).fold(0, u64::saturating_add);
+    let reads_image = image.is_some();
     let properties = image.map(|image| image.properties).unwrap_or_default();
     let ask = Ask {
         instance_id: InstanceId::new(state.shared.ids.as_ref()),
         project_id,
         flavor: &flavor,
         disk_bytes: flavor.root_disk_bytes(bytes).unwrap_or(bytes).saturating_add(extra),
+        reads_image,
         image_properties: &properties,
         zone: body["zone"].as_str(),
         target,

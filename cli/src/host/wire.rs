@@ -24,6 +24,12 @@ pub struct Host {
     pub configured_ceph_client: Option<String>,
     #[serde(default)]
     pub certificate_expires_at: Option<Timestamp>,
+    /// Where it stands and how well it reaches storage, once it said so.
+    #[serde(default)]
+    pub storage: Option<Storage>,
+    /// 1 is well, 0 not at all.
+    #[serde(default)]
+    pub storage_quality: Option<f64>,
     pub instances: u64,
     /// Known once the agent has said hello.
     pub resources: Option<Resources>,
@@ -37,6 +43,34 @@ pub struct Resources {
     pub architecture: String,
     pub libvirt_version: String,
     pub qemu_version: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Storage {
+    /// `good`, `slow` or `broken`.
+    pub state: Option<String>,
+    pub since: Option<Timestamp>,
+    /// As far as it is known.
+    pub crush_location: Option<String>,
+    pub localizes_reads: bool,
+    pub pools: Vec<Pool>,
+}
+
+/// What was measured of a pool.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Pool {
+    pub pool: String,
+    pub read: Option<Latency>,
+    pub write: Option<Latency>,
+    pub failed: u64,
+    pub unanswered_ms: u64,
+    pub problem: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Latency {
+    pub p50_ms: f64,
+    pub p99_ms: f64,
 }
 
 /// How much there is, may be claimed, and is.

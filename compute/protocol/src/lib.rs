@@ -16,17 +16,19 @@ mod guest;
 mod inventory;
 mod join;
 mod liveness;
+mod storage;
 
 pub use command::{Action, Command, Outcome, Refusal, Report, ShutdownMode};
 pub use guest::{CephConnection, GuestDisk, GuestSpec, MonitorAddress};
 pub use inventory::{HeldSecret, Inventory};
 pub use join::{BadJoinToken, Join, JoinToken, Joined, Renew};
 pub use liveness::{Beat, BeatAnswer, CephIdentity, GuestState, Hello, Welcome};
+pub use storage::{HEALTH_NAMESPACE, HEALTH_OBJECTS, MeasuredPool, Measuring, PoolAccess, Standing, health_object};
 
 use uuid::Uuid;
 
 /// The protocol's version; agent and control plane refuse to talk when theirs differ.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Paths on the agents' listener.
 pub mod path {

@@ -1,12 +1,15 @@
 //! How an agent introduces itself and shows that it lives.
 
+use cuttle_model::crush::CrushLocation;
 use cuttle_model::host::{HostName, HostResources};
 use cuttle_model::host_event::HostEvent;
 use cuttle_model::ids::{Epoch, HostId, InstanceId};
 use cuttle_model::instance::PowerState;
+use cuttle_model::storage_health::StorageHealth;
 use serde::{Deserialize, Serialize};
 
 use crate::guest::CephConnection;
+use crate::storage::{Measuring, Standing};
 
 /// The agent's first words on each connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +26,8 @@ pub struct Hello {
     pub ceph_clients: Vec<String>,
     /// The Ceph client that the host's configuration names, if it does: no other is wanted then.
     pub configured_ceph_client: Option<String>,
+    /// Where the host stands, as its configuration says.
+    pub standing: Standing,
 }
 
 /// The answer to [`Hello`].
@@ -36,6 +41,10 @@ pub struct Welcome {
     pub beat_interval_ms: u64,
     /// Guests that this host no longer owns: to be destroyed. Their disks are not the agent's business.
     pub disowned: Vec<InstanceId>,
+    /// Where the host stands in CRUSH; `None`: it is not known.
+    pub crush_location: Option<CrushLocation>,
+    /// What of storage is to be measured.
+    pub measuring: Measuring,
 }
 
 /// The host's own Ceph client. Its key lives in memory and in libvirt's private secret only.
@@ -64,6 +73,8 @@ pub struct Beat {
     pub ceph_client: Option<String>,
     /// What has happened that operators should hear of. Told again until the beat is answered.
     pub events: Vec<HostEvent>,
+    /// How well the host reaches storage: when that has changed, and now and then.
+    pub storage: Option<StorageHealth>,
 }
 
 /// The answer to [`Beat`].
@@ -73,6 +84,8 @@ pub struct BeatAnswer {
     pub ceph: CephConnection,
     /// The control plane does not know this connection: say hello again.
     pub say_hello: bool,
+    /// As in [`Welcome`]: the CRUSH map may change. `None`: nothing new is known.
+    pub crush_location: Option<CrushLocation>,
 }
 
 /// What an agent knows of one guest.

@@ -52,6 +52,7 @@ pub async fn run(context: &Context, instance: InstanceId, epoch: Epoch, spec: &G
         ceph_client: reach.access.client().to_owned(),
         secret_uuid: reach.access.secret_uuid(),
         machine: context.machine.clone(),
+        librbd_conf: context.librbd_conf.path(),
         console_log: context.state.console_log(instance),
     };
     context.hypervisor.create(&blueprint).await?;

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cuttle_compute_protocol::{self as protocol, Beat, BeatAnswer, Command, Hello, Outcome, Report, Welcome, path};
+use cuttle_compute_protocol::{self as protocol, Beat, BeatAnswer, Command, Hello, Outcome, Report, Standing, Welcome, path};
+use cuttle_model::crush::CrushLocation;
 use cuttle_model::host::{HostName, HostResources, VirtType};
 use cuttle_model::ids::{CommandId, Epoch, InstanceId};
 use futures::StreamExt;
@@ -19,10 +20,11 @@ use super::dial::{Link, LinkError};
 use super::lines::{Lines, TooLong};
 use super::renewal::Renewal;
 use crate::actions::hold_secret;
-use crate::config::ResourcesConfig;
-use crate::guest::{Guests, Storage, context::Reach};
+use crate::config::{ResourcesConfig, StorageConfig};
+use crate::guest::{Context, Guests, context::Reach};
 use crate::hypervisor::{Guest, Hypervisor, HypervisorError};
 use crate::secret::{BadKey, CephAccess, CephSecret};
+use crate::storage_health::{Credentials, Key, Wanted};
 
 /// Reports that are on their way at once.
 const REPORTS_AT_ONCE: usize = 16;
@@ -44,6 +46,8 @@ pub struct Introduction {
     pub resources: ResourcesConfig,
     /// The Ceph client that the configuration names in the place of the host's own.
     pub configured_ceph: Option<CephAccess>,
+    /// Where the host stands, and how storage is measured where the configuration names the client.
+    pub storage: StorageConfig,
 }
 
 /// Why a session ended.
@@ -131,6 +135,10 @@ impl Session {
             guests: found.iter().map(state).collect(),
             ceph_clients: in_use.iter().cloned().chain(context.storage.ceph_clients()).collect(),
             configured_ceph_client: configured.map(|access| access.client().to_owned()),
+            standing: Standing {
+                crush_location: self.introduction.storage.crush_location.clone(),
+                localizes_reads: self.introduction.storage.localize_reads,
+            },
         };
         let welcome: Welcome = self.link.post(path::HELLO, &hello).await?;
         let access = match (configured, &welcome.identity) {
@@ -141,6 +149,9 @@ impl Session {
         tracing::info!(host_id = %welcome.host_id, client = access.client(), monitors = welcome.ceph.monitors.len(),
             guests = found.len(), disowned = welcome.disowned.len(), "welcomed by the control plane");
         context.storage.set(Reach { ceph: welcome.ceph.clone(), access: access.clone() });
+        stand(context, welcome.crush_location.as_ref());
+        context.health.greeted();
+        context.health.want(self.measuring(&welcome));
         if let Err(error) = hold_secret::run(context, &access).await {
             // It is tried again before each start of a guest.
             tracing::warn!(%error, "libvirt's secret cannot be used yet");
@@ -157,6 +168,20 @@ impl Session {
         Ok(welcome)
     }
 
+    /// What is to be measured, as whom; `None` where the configured client's key is not known.
+    fn measuring(&self, welcome: &Welcome) -> Option<Wanted> {
+        let configured = self.introduction.configured_ceph.as_ref();
+        let (client, key) = match (configured, &welcome.identity) {
+            (Some(configured), _) => (configured.client(), Key::Keyring(self.introduction.storage.keyring.clone()?)),
+            (None, identity) => {
+                let identity = identity.as_ref()?;
+                (identity.client.as_str(), Key::Given(identity.key.trim().to_owned().into()))
+            }
+        };
+        let credentials = Credentials { client: client.to_owned(), monitors: welcome.ceph.monitors.clone(), key };
+        Some(Wanted { credentials, measuring: welcome.measuring.clone() })
+    }
+
     async fn beats(&self, interval: Duration) -> Result<Turn, SessionEnd> {
         let mut ticks = tokio::time::interval_at(Instant::now() + interval, interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -170,12 +195,16 @@ impl Session {
             let libvirt_ms = u64::try_from(context.hypervisor.last_call().as_millis()).unwrap_or(u64::MAX);
             let ceph_client = context.storage.get().map(|reach| reach.access.client().to_owned());
             let events = context.news.oldest(NEWS_AT_ONCE);
-            let beat = Beat { sequence, libvirt_ms, ceph_client, events };
+            let storage = context.health.news();
+            let beat = Beat { sequence, libvirt_ms, ceph_client, events, storage };
             match self.link.post::<_, BeatAnswer>(path::BEAT, &beat).await {
                 Ok(answer) => {
                     lost = 0;
                     context.news.taken(&beat.events);
-                    follow(&context.storage, &answer);
+                    if let Some(storage) = beat.storage {
+                        context.health.taken(storage);
+                    }
+                    follow(context, &answer);
                     if answer.say_hello {
                         return Ok(Turn::HelloAgain);
                     }
@@ -321,8 +350,18 @@ fn is_final(error: &LinkError) -> bool {
     }
 }
 
-fn follow(storage: &Storage, answer: &BeatAnswer) {
-    storage.set_ceph(answer.ceph.clone());
+fn follow(context: &Context, answer: &BeatAnswer) {
+    context.storage.set_ceph(answer.ceph.clone());
+    context.health.moved(&answer.ceph.monitors);
+    stand(context, answer.crush_location.as_ref());
+}
+
+/// The control plane knows where the host stands. Where it does not, what was known before is still the best.
+fn stand(context: &Context, location: Option<&CrushLocation>) {
+    if let Some(location) = location {
+        context.librbd_conf.follow(location);
+        context.health.stands(location);
+    }
 }
 
 fn state(guest: &Guest) -> protocol::GuestState {

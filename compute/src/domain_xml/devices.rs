@@ -2,7 +2,7 @@
 
 use super::tree::{Element, can_carry};
 use super::{Blueprint, SpecError};
-use cuttle_compute_protocol::{CephConnection, GuestDisk};
+use cuttle_compute_protocol::GuestDisk;
 use cuttle_model::disk::DiskRole;
 use cuttle_model::disk_limits::DiskLimits;
 
@@ -99,7 +99,7 @@ fn rbd_disk(blueprint: &Blueprint, disk: &GuestDisk, bus: DiskBus, letter: char)
         .attribute("device", "disk")
         .child(driver)
         .child(auth)
-        .child(source(&blueprint.ceph, disk)?)
+        .child(source(blueprint, disk)?)
         .child(target)
         .children((!disk.role.is_writable()).then(|| Element::new("readonly")))
         .leaf("serial", serial_number(disk)?)
@@ -135,20 +135,22 @@ const IO_TUNE: [&str; 13] = [
     "size_iops_sec",
 ];
 
-fn source(ceph: &CephConnection, disk: &GuestDisk) -> Result<Element, SpecError> {
+fn source(blueprint: &Blueprint, disk: &GuestDisk) -> Result<Element, SpecError> {
     // A slash would be read as a namespace's, an at-sign as a snapshot's.
     let plain = |name: &str| !name.is_empty() && name.chars().all(|c| can_carry(c) && !matches!(c, '/' | '@'));
     if !plain(&disk.pool) || !plain(&disk.image) {
         return Err(SpecError::DiskName { pool: disk.pool.clone(), image: disk.image.clone() });
     }
-    let monitors = ceph
+    let monitors = blueprint
+        .ceph
         .monitors
         .iter()
         .map(|monitor| Element::new("host").attribute("name", &monitor.host).attribute("port", monitor.port.to_string()));
     Ok(Element::new("source")
         .attribute("protocol", "rbd")
         .attribute("name", format!("{}/{}", disk.pool, disk.image))
-        .children(monitors))
+        .children(monitors)
+        .children(blueprint.librbd_conf.as_ref().map(|path| Element::new("config").attribute("file", path.to_string_lossy()))))
 }
 
 fn serial_number(disk: &GuestDisk) -> Result<&str, SpecError> {

@@ -30,6 +30,7 @@ fn blueprint() -> Blueprint {
         ceph: CephConnection { fsid: Uuid::from_u128(1), monitors: vec![monitor("10.78.0.1", 3300), monitor("fd00::1", 3300)] },
         ceph_client: "client.cuttle.host1.2".to_owned(),
         secret_uuid: Uuid::from_u128(2),
+        librbd_conf: Some("/etc/ceph/cuttle.conf".into()),
         machine: MachineSettings {
             virt_type: VirtType::Qemu,
             cpu_model: CpuModel::HostModel,
@@ -77,7 +78,10 @@ fn what_must_always_hold_is_in_the_document() {
     let auth = at(domain, "devices/disk/auth");
     assert_eq!(auth.attribute("username"), Some("cuttle.host1.2"));
     assert_eq!(at(auth, "secret").attribute("uuid"), Some(Uuid::from_u128(2).to_string().as_str()));
-    let hosts: Vec<_> = at(domain, "devices/disk/source").children().map(|host| host.attribute("name")).collect();
+    let source = at(domain, "devices/disk/source");
+    assert_eq!(at(source, "config").attribute("file"), Some("/etc/ceph/cuttle.conf"));
+    let hosts = source.children().filter(|child| child.has_tag_name("host"));
+    let hosts: Vec<_> = hosts.map(|host| host.attribute("name")).collect();
     assert_eq!(hosts, [Some("10.78.0.1"), Some("fd00::1")]);
 }
 

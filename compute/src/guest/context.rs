@@ -11,9 +11,11 @@ use crate::control::Outbox;
 use crate::domain_xml::MachineSettings;
 use crate::epochs::Epochs;
 use crate::hypervisor::Hypervisor;
+use crate::librbd_conf::LibrbdConf;
 use crate::news::News;
 use crate::secret::CephAccess;
 use crate::state_dir::StateDir;
+use crate::storage_health::Health;
 
 /// The parts.
 pub struct Context {
@@ -27,6 +29,10 @@ pub struct Context {
     /// What the control plane was told of guests.
     pub known: Known,
     pub outbox: Arc<Outbox>,
+    /// What guests' librbd is told of this host.
+    pub librbd_conf: LibrbdConf,
+    /// How well the host reaches storage.
+    pub health: Health,
     /// What operators should hear of.
     pub news: News,
     /// The most that a console log sends.

@@ -122,6 +122,8 @@ fn bench(fake: Fake) -> Bench {
         storage,
         known: Known::default(),
         outbox: Arc::new(Outbox::default()),
+        librbd_conf: crate::librbd_conf::LibrbdConf::new(None),
+        health: crate::storage_health::Health::default(),
         news: News::new(Arc::new(SystemClock)),
         console_max_bytes: 1000,
         press_interval: Duration::from_millis(20),

@@ -112,6 +112,8 @@ pub fn bench_in(state: StateDir) -> Bench {
         storage,
         known: Known::default(),
         outbox: Arc::new(Outbox::default()),
+        librbd_conf: cuttle_compute::librbd_conf::LibrbdConf::new(None),
+        health: cuttle_compute::storage_health::Health::default(),
         news: News::new(Arc::new(SystemClock)),
         console_max_bytes: 1 << 20,
         press_interval: Duration::from_secs(1),

@@ -29,7 +29,8 @@ macro_rules! usages {
             "SELECT ",
             host_columns!(),
             ", COALESCE(taken.instances, 0) AS instances, COALESCE(taken.vcpus, 0) AS vcpus, \
-             COALESCE(taken.ram_mib, 0) AS ram_mib, COALESCE(busy.io_ops, 0) AS io_ops, failed_builds, rules FROM hosts LEFT JOIN (\
+             COALESCE(taken.ram_mib, 0) AS ram_mib, COALESCE(busy.io_ops, 0) AS io_ops, failed_builds, rules, \
+             storage.quality AS storage_quality FROM hosts LEFT JOIN host_storage AS storage ON storage.host_id = hosts.id LEFT JOIN (\
              SELECT host_id, COUNT(*) AS instances, CAST(SUM(vcpus) AS BIGINT) AS vcpus, \
              CAST(SUM(ram_mib) AS BIGINT) AS ram_mib FROM claims GROUP BY host_id\
              ) AS taken ON taken.host_id = hosts.id LEFT JOIN (\
@@ -203,5 +204,6 @@ fn read_candidate(row: &Row) -> Attempt<Candidate> {
         io_ops: columns.number("io_ops")?,
         failed_builds: columns.number("failed_builds")?,
         rules: columns.integer("rules")?,
+        storage_quality: columns.maybe("storage_quality", Columns::number)?,
     })
 }

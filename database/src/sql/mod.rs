@@ -20,6 +20,7 @@ mod control_nodes;
 mod end;
 mod flavors;
 mod host_keys;
+mod host_storage;
 mod hosts;
 mod identity;
 mod image_list;

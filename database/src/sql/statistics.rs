@@ -15,6 +15,8 @@ impl Statistics for Handle {
              UNION ALL SELECT 'image', status, COUNT(*) FROM images WHERE status <> 'deleted' GROUP BY status \
              UNION ALL SELECT 'operation', status, COUNT(*) FROM operations \
              WHERE status IN ('running', 'undoing', 'waiting') GROUP BY status \
+             UNION ALL SELECT 'storage', CASE WHEN quality IS NULL THEN 'unknown' WHEN quality = 0 THEN 'broken' \
+             WHEN quality < 1000 THEN 'slow' ELSE 'good' END AS state, COUNT(*) FROM host_storage GROUP BY 2 \
              UNION ALL SELECT 'command', 'pending', COUNT(*) FROM commands WHERE report IS NULL AND withdrawn = 0";
         attempt("count", || async move { sqlx::query(COUNT).fetch_all(self.reader()).await?.iter().map(read).collect() }).await
     }

@@ -7,6 +7,7 @@ mod control_nodes;
 mod ends;
 mod flavors;
 mod host_keys;
+mod host_storage;
 mod hosts;
 mod identity;
 mod image_lists;

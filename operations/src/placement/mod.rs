@@ -5,6 +5,7 @@
 //! limits, its aggregates and the server group again. Lost the race: ask again without that host.
 
 pub mod free;
+mod locality;
 mod view;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use cuttle_model::placement::{PlacementRecord, Reasons};
 use cuttle_scheduler::{Choice, Driver, Group, Request, Scratch, Target};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use locality::{Locality, watch as watch_locality};
 pub(crate) use view::{Cache, View};
 
 use crate::{Control, RequestError};
@@ -33,6 +35,8 @@ pub struct Ask<'a> {
     pub flavor: &'a Flavor,
     /// Bytes that disks which are still to be made may grow to; 0 in a move.
     pub disk_bytes: u64,
+    /// Whether its disk is read from an image too, which it is a clone of.
+    pub reads_image: bool,
     pub image_properties: &'a BTreeMap<String, String>,
     pub zone: Option<&'a str>,
     /// Whether a host was asked for.
@@ -98,6 +102,7 @@ impl<'a> Ask<'a> {
             project_id: instance.project_id,
             flavor,
             disk_bytes: 0,
+            reads_image: instance.image_id.is_some(),
             image_properties: &NO_PROPERTIES,
             zone: instance.availability_zone.as_deref(),
             target: Target::Any,
@@ -192,10 +197,10 @@ impl View {
     /// Chooses, and counts the choice as a claim, so that the next one from this view knows of it.
     fn choose(&mut self, control: &Control, ask: &Ask<'_>, hints: &Hints) -> Result<Placed, Refusal> {
         let settings = &control.settings().scheduler;
-        let pools = [control.settings().vms_pool.clone(), control.settings().images_pool.clone()];
         let request = Request {
             disk_bytes: ask.disk_bytes,
-            pools: &pools,
+            disk_pool: Some(&control.settings().vms_pool),
+            parent_pool: ask.reads_image.then_some(control.settings().images_pool.as_str()),
             image_properties: ask.image_properties,
             zone: ask.zone,
             target: ask.target,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cuttle_model::clock::Timestamp;
 use cuttle_model::ids::HostId;
-use cuttle_scheduler::{Driver, HostInput, Snapshot, World};
+use cuttle_scheduler::{Driver, HostInput, Purpose, Snapshot, World};
 
 use crate::{Control, RequestError};
 
@@ -29,9 +29,14 @@ impl View {
         let inputs = candidates.into_iter().map(|candidate| HostInput {
             io_ops: candidate.io_ops,
             failed_builds: candidate.failed_builds,
+            // Of a host that has said nothing yet nothing bad is known.
+            storage_health: candidate.storage_quality.map_or(1.0, |quality| quality as f32 / 1000.0),
             ..HostInput::new(candidate.host, candidate.usage)
         });
-        let snapshot = Snapshot::new(inputs.collect(), &aggregates, &control.settings().scheduler);
+        let settings = control.settings();
+        let mut snapshot = Snapshot::new(inputs.collect(), &aggregates, &settings.scheduler);
+        let uses = [(settings.vms_pool.as_str(), Purpose::Disk), (settings.images_pool.as_str(), Purpose::Parent)];
+        snapshot.look_up(&control.locality().known().nearness, &uses);
         Ok(Self { snapshot, rules, read_at })
     }
 

@@ -34,6 +34,8 @@ impl Agent {
             hypervisor,
             epochs: Epochs::new(state.clone()),
             state,
+            librbd_conf: cuttle_compute::librbd_conf::LibrbdConf::new(None),
+            health: cuttle_compute::storage_health::Health::default(),
             news: News::new(Arc::clone(&clock)),
             clock,
             machine,
@@ -71,6 +73,7 @@ impl Agent {
             guests,
             ceph_clients: Vec::new(),
             configured_ceph_client: None,
+            standing: cuttle_compute_protocol::Standing { crush_location: None, localizes_reads: true },
         };
         // Ceph may not answer it yet; an agent dials until somebody does.
         let welcome = loop {

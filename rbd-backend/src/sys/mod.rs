@@ -21,6 +21,7 @@ pub(crate) mod heap;
 pub(crate) mod image;
 pub(crate) mod ioctx;
 pub(crate) mod metadata;
+pub(crate) mod object;
 pub(crate) mod omap;
 pub(crate) mod options;
 pub(crate) mod probe;

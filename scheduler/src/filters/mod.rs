@@ -197,7 +197,7 @@ pub(crate) fn prepare<V: Visit>(filter: Filter, world: &World<'_>, request: &Req
         Compute => visitor.visit(Some(compute::prepare(world))),
         RequestedHost => visitor.visit(requested_host::prepare(world, request)),
         Retry => visitor.visit(retry::prepare(world, request)),
-        StorageHealth => visitor.visit(Some(storage_health::prepare(world))),
+        StorageHealth => visitor.visit(storage_health::prepare(world)),
         Core => visitor.visit(Some(core::prepare(world, request))),
         Ram => visitor.visit(Some(ram::prepare(world, request))),
         Disk => visitor.visit(disk::prepare(world, request)),

@@ -1,28 +1,25 @@
-//! StorageLocalityWeigher: nearer to the OSDs that will serve the disk is better. In an evenly spread
-//! pool all hosts are equally near.
+//! StorageLocalityWeigher: nearer to the OSDs that will serve the disk is better: the mean of the disk's
+//! pool, and of the one that it was cloned from. In evenly spread pools all hosts are equally near.
 
 use super::{Measure, Range};
 use crate::choice::World;
+use crate::locality::Purpose;
 use crate::request::Request;
 
 pub(super) struct StorageLocality<'a> {
     /// The pools that the instance uses, as far as they are known.
-    pools: [Option<&'a [f32]>; MOST],
+    pools: [Option<&'a [f32]>; 2],
     share: f32,
 }
 
-/// Pools that count: the disk's, and the one of the image that it is cloned from.
-const MOST: usize = 2;
-
 pub(super) fn prepare<'a>(world: &World<'a>, request: &Request<'_>) -> Option<StorageLocality<'a>> {
-    let mut pools = [None; MOST];
-    let known = &world.snapshot.closeness;
-    let wanted = request.pools.iter().filter_map(|pool| known.iter().find(|(name, _)| name == pool));
-    let mut count = 0;
-    for (slot, (_, column)) in pools.iter_mut().zip(wanted) {
-        *slot = Some(column.as_slice());
-        count += 1;
-    }
+    let known = &world.snapshot.nearness;
+    let column = |pool: Option<&str>, purpose| {
+        let pool = pool?;
+        known.iter().find(|(name, of, _)| name == pool && *of == purpose).map(|(.., near)| near.as_slice())
+    };
+    let pools = [column(request.disk_pool, Purpose::Disk), column(request.parent_pool, Purpose::Parent)];
+    let count = pools.iter().flatten().count();
     (count > 0).then(|| StorageLocality { pools, share: 1.0 / count as f32 })
 }
 
@@ -30,6 +27,6 @@ impl Measure for StorageLocality<'_> {
     const RANGE: Range = Range::Unit;
 
     fn raw(&self, row: usize) -> f64 {
-        f64::from(self.pools.iter().flatten().map(|column| column[row]).sum::<f32>() * self.share)
+        f64::from(self.pools.iter().flatten().map(|near| near[row]).sum::<f32>() * self.share)
     }
 }

@@ -22,6 +22,8 @@ pub async fn handle(State(shared): State<Shared>, PathId(name): PathId<HostName>
         shown["older_ceph_clients"] = older.collect();
         shown["configured_ceph_client"] = json!(generations.shared);
     }
+    let storage = shared.database.get_host_storage(id).await?;
+    shown["storage"] = json!(storage.as_ref().map(view::storage));
     Ok(Json(json!({ "host": shown })))
 }
 

@@ -56,6 +56,7 @@ impl Bench {
             ceph_client: "client.cuttle.contract.1".to_owned(),
             secret_uuid: self.secret().uuid,
             machine,
+            librbd_conf: None,
             console_log: self.state.console_log(self.instance),
         }
     }

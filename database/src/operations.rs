@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use cuttle_model::clock::Timestamp;
 use cuttle_model::fault::Fault;
-use cuttle_model::ids::{ControlNodeId, OperationId, ProjectId, RequestId};
+use cuttle_model::ids::{ControlNodeId, HostId, OperationId, ProjectId, RequestId};
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, Task};
 use cuttle_model::migration::NewMigration;
@@ -126,6 +126,8 @@ pub enum Mark {
     Instance { generation: i64, task: Task },
     /// Sets the status of an image that still has this generation.
     Image { generation: i64, status: ImageStatus },
+    /// Of a host nothing is set; it must be there.
+    Host,
 }
 
 /// What to do where an operation is at work on the subject.
@@ -221,4 +223,6 @@ pub enum SubjectEnd {
     },
     /// The image is written if it still has its generation.
     Image(Box<Image>),
+    /// Of a host nothing is written.
+    Host(HostId),
 }

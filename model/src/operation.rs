@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::fault::Fault;
-use crate::ids::{ControlNodeId, ImageId, InstanceId, OperationId, ProjectId, RequestId, UserId};
+use crate::ids::{ControlNodeId, HostId, ImageId, InstanceId, OperationId, ProjectId, RequestId, UserId};
 
 /// The kinds of operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub enum OperationKind {
     MigrateInstance,
     ConfirmResize,
     RevertResize,
+    /// All instances of a host go elsewhere.
+    DrainHost,
     /// Recorded as done; nothing runs.
     LockInstance,
     /// As with the lock.
@@ -33,7 +35,7 @@ pub enum OperationKind {
 
 impl OperationKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ImportImage,
         Self::DeleteImage,
         Self::CreateInstance,
@@ -47,6 +49,7 @@ impl OperationKind {
         Self::MigrateInstance,
         Self::ConfirmResize,
         Self::RevertResize,
+        Self::DrainHost,
         Self::LockInstance,
         Self::UnlockInstance,
     ];
@@ -67,6 +70,7 @@ impl OperationKind {
             Self::MigrateInstance => "migrate_instance",
             Self::ConfirmResize => "confirm_resize",
             Self::RevertResize => "revert_resize",
+            Self::DrainHost => "drain_host",
             Self::LockInstance => "lock_instance",
             Self::UnlockInstance => "unlock_instance",
         }
@@ -89,6 +93,7 @@ impl OperationKind {
 pub enum Subject {
     Instance(InstanceId),
     Image(ImageId),
+    Host(HostId),
 }
 
 /// How far an operation is.

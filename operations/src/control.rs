@@ -82,6 +82,8 @@ pub struct Settings {
     pub shutdown_timeout_seconds: u64,
     /// After so long, a move that nobody confirmed or reverted is confirmed; 0: never.
     pub resize_confirm_seconds: u64,
+    /// How many instances of a host that is drained are moved at once, where the request does not say.
+    pub drain_parallel: u32,
     /// Which instances have a config drive.
     pub config_drive: ConfigDrivePolicy,
     /// What every config drive carries beside the instance's own data: cloud-init takes `cloud-init` of it
@@ -124,6 +126,7 @@ impl Default for Settings {
             host_down_after_seconds: 10,
             shutdown_timeout_seconds: 60,
             resize_confirm_seconds: 0,
+            drain_parallel: 4,
             config_drive: ConfigDrivePolicy::WhenNeeded,
             vendor_data: serde_json::Map::new(),
             trash_delay_seconds: 3600,

@@ -15,6 +15,7 @@ pub mod console;
 pub mod control;
 pub mod create;
 pub mod delete;
+pub mod drain;
 pub mod engine;
 pub mod error;
 pub mod host_keys;

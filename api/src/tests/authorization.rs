@@ -156,6 +156,8 @@ const MEANT: &[(&str, &str, Access)] = &[
     ("GET", "/operator/v1/hosts/{name}/events", Admin),
     ("POST", "/operator/v1/hosts/{name}/rotate-key", Admin),
     ("POST", "/operator/v1/hosts/{name}/rejoin", Admin),
+    ("POST", "/operator/v1/hosts/{name}/drain", Admin),
+    ("POST", "/operator/v1/hosts/{name}/undrain", Admin),
     ("POST", "/operator/v1/hosts/{name}/disable", Admin),
     ("POST", "/operator/v1/hosts/{name}/enable", Admin),
     ("GET", "/operator/v1/instances", Admin),

@@ -1,6 +1,7 @@
 //! `cuttle host`: compute hosts.
 
 mod administer;
+mod drain;
 mod events;
 mod join;
 mod list;
@@ -52,6 +53,26 @@ pub enum HostCommand {
         /// The host's name.
         name: String,
     },
+    /// Move all instances of a host elsewhere, and let none come. Those that are stopped move at once; those that cannot go
+    /// are named.
+    Drain {
+        /// The host's name.
+        name: String,
+        /// Move so many at once.
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=64))]
+        parallel: Option<u32>,
+        /// Shut guests that run down, and run them anew elsewhere.
+        #[arg(long)]
+        cold: bool,
+        /// Do not wait for the end.
+        #[arg(long)]
+        detach: bool,
+    },
+    /// End a drain, and put the host back into placement. What has moved stays where it is.
+    Undrain {
+        /// The host's name.
+        name: String,
+    },
     /// Remove a host on which nothing is: its certificates, keys and tokens are void at once.
     Remove {
         /// The host's name.
@@ -74,6 +95,8 @@ pub async fn run(session: &Session, command: HostCommand) -> Result<Done, Error>
         HostCommand::Events { name } => events::run(session, &name).await,
         HostCommand::Show { name } => show::run(session, &name).await,
         HostCommand::Disable { name, reason } => administer::disable(session, &name, reason).await,
+        HostCommand::Drain { name, parallel, cold, detach } => drain::drain(session, &name, parallel, cold, detach).await,
+        HostCommand::Undrain { name } => drain::undrain(session, &name).await,
         HostCommand::Remove { name } => remove::remove(session, &name).await,
         HostCommand::RotateKey { name } => remove::rotate_key(session, &name).await,
         HostCommand::Enable { name } => administer::enable(session, &name).await,

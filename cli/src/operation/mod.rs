@@ -67,6 +67,11 @@ pub struct Filter {
     pub marker: Option<String>,
 }
 
+/// Follows an operation to its end.
+pub(crate) async fn watch(session: &Session, id: &str) -> Result<Done, Error> {
+    watch::run(session, Some(id)).await
+}
+
 /// Carries out a verb.
 pub async fn run(session: &Session, command: OperationCommand) -> Result<Done, Error> {
     match command {

@@ -68,5 +68,6 @@ fn subject_id(ended: &SubjectEnd) -> String {
     match ended {
         SubjectEnd::Instance { instance, .. } => instance.id.to_string(),
         SubjectEnd::Image(image) => image.id.to_string(),
+        SubjectEnd::Host(id) => id.to_string(),
     }
 }

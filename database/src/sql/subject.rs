@@ -11,6 +11,7 @@ pub(super) fn columns_of(subject: Subject) -> (&'static str, String) {
     match subject {
         Subject::Instance(id) => ("instance", id.to_string()),
         Subject::Image(id) => ("image", id.to_string()),
+        Subject::Host(id) => ("host", id.to_string()),
     }
 }
 
@@ -18,6 +19,7 @@ pub(super) fn read(columns: &Columns<'_>) -> Attempt<Subject> {
     match columns.text("subject_kind")? {
         "instance" => columns.parsed("subject_id").map(Subject::Instance),
         "image" => columns.parsed("subject_id").map(Subject::Image),
+        "host" => columns.parsed("subject_id").map(Subject::Host),
         _ => Err(columns.bad("subject_kind")),
     }
 }
@@ -37,11 +39,14 @@ pub(super) async fn mark(tx: &mut Tx, begin: &Begin) -> Attempt<bool> {
         "UPDATE instances SET task = $3, updated_at = $4, generation = generation + 1 WHERE id = $1 AND generation = $2";
     const IMAGE: &str =
         "UPDATE images SET status = $3, updated_at = $4, generation = generation + 1 WHERE id = $1 AND generation = $2";
+    // Nothing is written of it: this is the lock.
+    const HOST: &str = "UPDATE hosts SET placements = placements + 1 WHERE id = $1";
     let (statement, id, generation, word) = match (begin.operation.subject, begin.mark) {
         (Subject::Instance(id), Mark::Instance { generation, task }) => (INSTANCE, id.to_string(), generation, task.as_str()),
         (Subject::Image(id), Mark::Image { generation, status }) => (IMAGE, id.to_string(), generation, status.as_str()),
-        // A mark of the other kind matches no row.
-        (Subject::Instance(_), Mark::Image { .. }) | (Subject::Image(_), Mark::Instance { .. }) => return Ok(false),
+        (Subject::Host(id), Mark::Host) => return changed(sqlx::query(HOST).bind(id.to_string()), tx.connection()).await,
+        // A mark of another kind matches no row.
+        (Subject::Instance(_) | Subject::Image(_) | Subject::Host(_), _) => return Ok(false),
     };
     let query = sqlx::query(statement).bind(id).bind(generation).bind(word).bind(begin.operation.started_at.as_micros());
     changed(query, tx.connection()).await
@@ -58,5 +63,6 @@ pub(super) async fn end(tx: &mut Tx, end: &SubjectEnd) -> Attempt<bool> {
             Ok(found)
         }
         SubjectEnd::Image(image) => changed(images::update(image)?, tx.connection()).await,
+        SubjectEnd::Host(_) => Ok(true),
     }
 }

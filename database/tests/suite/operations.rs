@@ -1,10 +1,13 @@
 //! The begin of operations and their journal.
 
-use cuttle_database::{Begin, Begun, Event, JournalEntry, LeaseGuard, Mark, StepEnd, WhenBusy, Written};
+use cuttle_database::{
+    Begin, Begun, EndOperation, Event, JournalEntry, LeaseGuard, Mark, StepEnd, SubjectEnd, WhenBusy, Written,
+};
 use cuttle_model::fault::{Fault, FaultKind};
+use cuttle_model::ids::HostId;
 use cuttle_model::image::ImageStatus;
 use cuttle_model::instance::Task;
-use cuttle_model::operation::{Direction, OperationStatus, StepRecord, StepResult, Subject};
+use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStatus, StepRecord, StepResult, Subject};
 
 use crate::lab::Lab;
 use crate::rows;
@@ -134,4 +137,36 @@ async fn the_journal_keeps_every_attempt_and_only_the_leases_holder_writes_it() 
     let id = begin.operation.id;
     assert_eq!(steps, [(id, finished), (id, step(1, "make disk"))]);
     assert!(lab.database.list_steps(&[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn one_operation_works_on_a_host_that_is_there() {
+    let lab = Lab::new().await;
+    let host = rows::insert_host(&lab.database, "host1").await;
+    let begin_on = |id: HostId| {
+        let operation = Operation { kind: OperationKind::DrainHost, ..rows::operation(Subject::Host(id), rows::node()) };
+        Begin { operation, mark: Mark::Host, when_busy: WhenBusy::Refuse, room: None }
+    };
+    let missing = begin_on(HostId::from_uuid(rows::uuid()));
+    assert_eq!(lab.database.begin_operation(&missing).await.unwrap(), Begun::Stale);
+    let wrong = Begin { mark: Mark::Image { generation: 1, status: ImageStatus::Active }, ..begin_on(host.id) };
+    assert_eq!(lab.database.begin_operation(&wrong).await.unwrap(), Begun::Stale);
+
+    let first = begin_on(host.id);
+    assert_eq!(lab.database.begin_operation(&first).await.unwrap(), Begun::Begun);
+    assert_eq!(lab.database.begin_operation(&begin_on(host.id)).await.unwrap(), Begun::Busy);
+    let read = lab.database.get_operation(first.operation.id).await.unwrap().unwrap();
+    assert_eq!((read.subject, read.kind), (Subject::Host(host.id), OperationKind::DrainHost));
+    let end = EndOperation {
+        guard: rows::guard(&first.operation),
+        status: OperationStatus::Succeeded,
+        state: serde_json::json!({}),
+        fault: None,
+        finished_at: rows::at(9),
+        ended: None,
+        subject: SubjectEnd::Host(host.id),
+    };
+    assert_eq!(lab.database.end_operation(&end).await.unwrap(), Written::Done);
+    assert_eq!(lab.database.end_operation(&end).await.unwrap(), Written::LeaseLost, "it ends once");
+    assert_eq!(lab.database.begin_operation(&begin_on(host.id)).await.unwrap(), Begun::Begun);
 }

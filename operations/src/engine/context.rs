@@ -134,7 +134,7 @@ impl Context {
     pub async fn instance(&self) -> Result<Instance, StepError> {
         match self.row().await? {
             Row::Instance(instance) => Ok(*instance),
-            Row::Image(_) => Err(wrong_subject()),
+            Row::Image(_) | Row::Host(_) => Err(wrong_subject()),
         }
     }
 
@@ -144,6 +144,7 @@ impl Context {
         let row = match self.subject {
             Subject::Instance(id) => database.get_instance(id).await?.map(|instance| Row::Instance(Box::new(instance))),
             Subject::Image(id) => database.get_image(id).await?.map(|image| Row::Image(Box::new(image))),
+            Subject::Host(id) => Some(Row::Host(id)),
         };
         row.ok_or_else(|| {
             StepError::failed(cuttle_model::fault::FaultKind::Internal, "the row that the operation works on is gone")

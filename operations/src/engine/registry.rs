@@ -24,6 +24,7 @@ macro_rules! with_kind {
             }
             OperationKind::ConfirmResize => with_kind!(@ crate::moving::Confirm, $Steps => $body),
             OperationKind::RevertResize => with_kind!(@ crate::moving::Revert, $Steps => $body),
+            OperationKind::DrainHost => with_kind!(@ crate::drain::Drain, $Steps => $body),
             OperationKind::ImportImage => with_kind!(@ crate::image::Import, $Steps => $body),
             OperationKind::DeleteImage => with_kind!(@ crate::image::Delete, $Steps => $body),
             // Over when they are recorded: nothing runs.

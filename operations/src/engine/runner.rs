@@ -280,6 +280,7 @@ impl<S: Steps> Runner<S> {
                 self.state.end_image(outcome, &mut image);
                 SubjectEnd::Image(image)
             }
+            Row::Host(id) => SubjectEnd::Host(id),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use cuttle_database::ClaimEnd;
 use cuttle_model::fault::Fault;
+use cuttle_model::ids::HostId;
 use cuttle_model::image::Image;
 use cuttle_model::instance::Instance;
 use cuttle_model::operation::OperationKind;
@@ -44,6 +45,7 @@ pub enum Outcome {
 pub(super) enum Row {
     Instance(Box<Instance>),
     Image(Box<Image>),
+    Host(HostId),
 }
 
 /// A step or an undo: does one thing, with the operation's state at hand.

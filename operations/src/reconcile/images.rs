@@ -126,5 +126,6 @@ fn word(subject: Subject) -> String {
     match subject {
         Subject::Instance(id) => format!("instance {id}"),
         Subject::Image(id) => format!("image {id}"),
+        Subject::Host(id) => format!("host {id}"),
     }
 }

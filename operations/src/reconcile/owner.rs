@@ -59,6 +59,7 @@ impl Rows {
         let busy_row = match subject {
             Subject::Instance(id) => self.instances.get(&id).is_some_and(|row| row.task.is_some()),
             Subject::Image(id) => self.images.get(&id).is_some_and(|row| row.status == ImageStatus::Saving),
+            Subject::Host(_) => false,
         };
         busy_row || self.at_work.contains(&subject)
     }
@@ -67,14 +68,14 @@ impl Rows {
 fn instance(subject: Subject) -> Option<InstanceId> {
     match subject {
         Subject::Instance(id) => Some(id),
-        Subject::Image(_) => None,
+        Subject::Image(_) | Subject::Host(_) => None,
     }
 }
 
 fn image(subject: Subject) -> Option<ImageId> {
     match subject {
         Subject::Image(id) => Some(id),
-        Subject::Instance(_) => None,
+        Subject::Instance(_) | Subject::Host(_) => None,
     }
 }
 
@@ -127,6 +128,7 @@ fn has(pool: &str, images_pool: &str, image: &ImageName, subject: Subject, rows:
             let has_data = row.is_some_and(|row| !matches!(row.status, ImageStatus::Queued | ImageStatus::Deleted));
             has_data && pool == images_pool && image.name == image_name(id)
         }
+        Subject::Host(_) => false,
     }
 }
 
@@ -138,5 +140,6 @@ fn why_not(owner: Subject, rows: &Rows) -> Option<String> {
             row => format!("instance {id} is {} and does not have it as a disk", row.state.name().as_str()),
         },
         Subject::Image(id) => format!("image {id} is {} and does not have it as its data", rows.images.get(&id)?.status.as_str()),
+        Subject::Host(_) => return None,
     })
 }

@@ -74,6 +74,7 @@ async fn is_settled_since(look: &Look<'_>, operation: &Operation) -> cuttle_data
     let gone = match operation.subject {
         Subject::Instance(id) => database.get_instance(id).await?.is_none_or(|row| row.state == InstanceState::Deleted),
         Subject::Image(id) => database.get_image(id).await?.is_none(),
+        Subject::Host(_) => false,
     };
     let newest = OperationQuery { subject: Some(operation.subject), limit: Some(1), ..OperationQuery::default() };
     Ok(gone || database.find_operations(&newest).await?.first().is_some_and(|newest| newest.id != operation.id))
@@ -92,6 +93,7 @@ fn word(subject: Subject) -> String {
     match subject {
         Subject::Instance(id) => format!("instance {id}"),
         Subject::Image(id) => format!("image {id}"),
+        Subject::Host(id) => format!("host {id}"),
     }
 }
 

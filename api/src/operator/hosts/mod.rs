@@ -1,6 +1,7 @@
 //! Compute hosts, by their names.
 
 mod administer;
+mod drain;
 mod events;
 mod join;
 mod list;
@@ -24,10 +25,14 @@ pub fn routes(shared: &Shared) -> Routes<Shared> {
         .post("/hosts/{name}/enable", Access::Admin, administer::enable)
 }
 
-/// Those that change something in Ceph.
+/// Those that change something in Ceph, or begin operations.
 pub fn controlled_routes(shared: &Shared) -> Routes<Controlled> {
     Routes::new(shared, Service::Operator, "/v1")
         .delete("/hosts/{name}", Access::Admin, remove::remove)
+        .post("/hosts/{name}/drain", Access::Admin, drain::drain)
+        .takes(&drain::DRAIN)
+        .post("/hosts/{name}/undrain", Access::Admin, drain::undrain)
+        .takes(&drain::UNDRAIN)
         .post("/hosts/{name}/rotate-key", Access::Admin, remove::rotate_key)
         .takes(&remove::ROTATE)
 }

@@ -7,6 +7,10 @@ mod stream;
 pub mod view;
 mod watch;
 
+use cuttle_model::ids::OperationId;
+use serde_json::Value;
+
+use crate::error::ApiError;
 use crate::shared::Shared;
 use crate::web::routes::{Access, Routes, Service};
 
@@ -17,4 +21,10 @@ pub fn routes(shared: &Shared) -> Routes<Shared> {
         .get("/operations/{id}", Access::Admin, show::handle)
         .get("/operations/{id}/watch", Access::Admin, watch::one)
         .post("/operations/{id}/cancel", Access::Admin, cancel::handle)
+}
+
+/// An operation as it is shown with its steps, for what has begun it.
+pub async fn shown(shared: &Shared, id: OperationId) -> Result<Value, ApiError> {
+    let (operation, steps) = show::find(shared, id).await?.ok_or_else(|| show::missing(id))?;
+    Ok(view::detail(&operation, &steps))
 }

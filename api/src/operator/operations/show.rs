@@ -7,13 +7,12 @@ use cuttle_model::operation::{Operation, StepRecord};
 use serde_json::{Value, json};
 
 use crate::error::ApiError;
-use crate::operator::operations::view;
+use crate::operator::operations;
 use crate::shared::Shared;
 use crate::web::path::PathId;
 
 pub async fn handle(State(shared): State<Shared>, PathId(id): PathId<OperationId>) -> Result<Json<Value>, ApiError> {
-    let (operation, steps) = find(&shared, id).await?.ok_or_else(|| missing(id))?;
-    Ok(Json(json!({ "operation": view::detail(&operation, &steps) })))
+    Ok(Json(json!({ "operation": operations::shown(&shared, id).await? })))
 }
 
 /// The operation and its steps.

@@ -9,6 +9,7 @@ pub fn brief(operation: &Operation, current: Option<&StepRecord>) -> Value {
     let (kind, id) = match operation.subject {
         Subject::Instance(id) => ("instance", id.to_string()),
         Subject::Image(id) => ("image", id.to_string()),
+        Subject::Host(id) => ("host", id.to_string()),
     };
     json!({
         "id": operation.id,

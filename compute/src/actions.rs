@@ -16,6 +16,7 @@ pub mod take_inventory;
 
 use cuttle_compute_protocol::{Action, Command, Outcome, Refusal};
 use cuttle_model::ids::{Epoch, InstanceId};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::epochs::{EpochError, Intent, Promise};
@@ -66,8 +67,8 @@ impl From<ActionError> for Outcome {
     }
 }
 
-/// Carries out a command.
-pub async fn carry_out(context: &Context, command: &Command) -> Outcome {
+/// Carries out a command. What waits for the guest ends its wait when `hurry` is cancelled.
+pub async fn carry_out(context: &Context, command: &Command, hurry: &CancellationToken) -> Outcome {
     if context.clock.now() > command.not_after {
         return Outcome::Refused { refusal: Refusal::TooLate };
     }
@@ -76,7 +77,7 @@ pub async fn carry_out(context: &Context, command: &Command) -> Outcome {
         Action::CreateGuest { spec } => create::run(context, instance, epoch, spec).await,
         Action::ResumeGuest => resume::run(context, instance, epoch).await,
         Action::PauseGuest => pause::run(context, instance, epoch).await,
-        Action::StopGuest { mode } => stop::run(context, instance, epoch, *mode).await,
+        Action::StopGuest { mode } => stop::run(context, instance, epoch, *mode, hurry).await,
         Action::ReadConsole { max_bytes } => read_console::run(context, instance, *max_bytes).await,
         Action::TakeInventory => take_inventory::run(context).await,
         Action::ForgetGuest => forget::run(context, instance, epoch).await,

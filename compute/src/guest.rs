@@ -5,8 +5,8 @@
 //!   events   ─┼─► queue of instance A ─► one task ─► actions ─► hypervisor
 //!   disowned ─┘   queue of instance B ─► another one
 //! ```
-//! Always true: what happens to one instance happens in the order in which it came; a slow guest holds
-//! up nobody else; a command that was delivered twice is carried out once as long as it is remembered,
+//! Always true: what changes one instance happens in the order in which it came, and what ends its guest at
+//! once cuts short whatever waits for the guest before it; a slow guest holds up nobody else; a command that was delivered twice is carried out once as long as it is remembered,
 //! and safely twice after that. How many hypervisor calls run at once is the hypervisor's to bound.
 
 pub mod context;
@@ -18,13 +18,14 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use cuttle_compute_protocol::{Action, Command, Outcome, Report};
-use cuttle_model::ids::InstanceId;
+use cuttle_compute_protocol::{Action, AgentNumbers, Command, Outcome, Report, ShutdownMode};
+use cuttle_model::ids::{Epoch, InstanceId};
 use cuttle_model::instance::PowerState;
 use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::actions;
+use crate::{actions, resident};
 pub use context::{Context, Storage};
 pub use known::Known;
 use memory::{Delivery, Memory};
@@ -40,11 +41,20 @@ enum Job {
     Disown,
 }
 
+/// What is to be done to one instance.
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// The epoch of the job that is being done.
+    epoch: Epoch,
+    /// Cancelled when one waits behind it that ends the guest of that epoch at once.
+    hurry: CancellationToken,
+}
+
 /// The queues. Cheap to clone.
 #[derive(Clone)]
 pub struct Guests {
     context: Arc<Context>,
-    queues: Arc<Mutex<HashMap<InstanceId, VecDeque<Job>>>>,
+    queues: Arc<Mutex<HashMap<InstanceId, Queue>>>,
     memory: Arc<Mutex<Memory>>,
     tasks: TaskTracker,
 }
@@ -66,7 +76,11 @@ impl Guests {
         match delivery {
             Delivery::First => {
                 log_received(&command);
-                self.push(command.instance_id, Job::Command(Box::new(command)));
+                match command.action {
+                    // Reading changes nothing, and people read a console just when a guest does not stop.
+                    Action::ReadConsole { .. } => self.beside(command),
+                    _ => self.push(command.instance_id, Job::Command(Box::new(command))),
+                }
             }
             Delivery::UnderWay => tracing::debug!(command = %command.id, "command delivered again while it is carried out"),
             Delivery::Done(report) => {
@@ -86,6 +100,17 @@ impl Guests {
         self.push(instance, Job::Disown);
     }
 
+    /// What the control plane shows of this agent.
+    pub fn numbers(&self) -> AgentNumbers {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        AgentNumbers {
+            guests: count(self.context.known.count()),
+            commands: count(self.memory().under_way()),
+            reports: count(self.context.outbox.report_count()),
+            resident_bytes: resident::bytes().unwrap_or(0),
+        }
+    }
+
     /// Waits until nothing is being done, or for this long. What was not finished is asked for again.
     pub async fn settle(&self, timeout: Duration) {
         self.tasks.close();
@@ -97,42 +122,60 @@ impl Guests {
         }
     }
 
+    /// Carries a command out that needs no turn.
+    fn beside(&self, command: Command) {
+        let guests = self.clone();
+        self.tasks.spawn(async move { guests.carry_out(command, &CancellationToken::new()).await });
+    }
+
     fn push(&self, instance: InstanceId, job: Job) {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.queues();
         if let Some(queue) = queues.get_mut(&instance) {
             // One look sees all that happened before it.
-            let seen = matches!((&job, queue.back()), (Job::Look(None), Some(Job::Look(_))));
+            let seen = matches!((&job, queue.jobs.back()), (Job::Look(None), Some(Job::Look(_))));
             if !seen {
-                queue.push_back(job);
+                if job.ends_at_once(queue.epoch) {
+                    queue.hurry.cancel();
+                }
+                queue.jobs.push_back(job);
             }
             return;
         }
-        queues.insert(instance, VecDeque::from([job]));
+        queues.insert(instance, Queue { epoch: job.epoch(), jobs: VecDeque::from([job]), hurry: CancellationToken::new() });
         let guests = self.clone();
         self.tasks.spawn(async move { guests.work_on(instance).await });
     }
 
     async fn work_on(&self, instance: InstanceId) {
-        while let Some(job) = self.next(instance) {
+        while let Some((job, hurry)) = self.next(instance) {
             match job {
-                Job::Command(command) => self.carry_out(*command).await,
+                Job::Command(command) => self.carry_out(*command, &hurry).await,
                 Job::Look(ended) => self.guarded(instance, actions::look::run(&self.context, instance, ended)).await,
                 Job::Disown => self.guarded(instance, actions::disown::run(&self.context, instance)).await,
             }
         }
     }
 
-    fn next(&self, instance: InstanceId) -> Option<Job> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let job = queues.get_mut(&instance).and_then(VecDeque::pop_front);
-        if job.is_none() {
+    /// The next job, and what tells it that one behind it will end the guest at once.
+    fn next(&self, instance: InstanceId) -> Option<(Job, CancellationToken)> {
+        let mut queues = self.queues();
+        let next = queues.get_mut(&instance).and_then(|queue| {
+            let job = queue.jobs.pop_front()?;
+            queue.epoch = job.epoch();
+            queue.hurry = CancellationToken::new();
+            if queue.jobs.iter().any(|other| other.ends_at_once(queue.epoch)) {
+                queue.hurry.cancel();
+            }
+            Some((job, queue.hurry.clone()))
+        });
+        if next.is_none() {
             queues.remove(&instance);
         }
-        job
+        next
     }
 
-    async fn carry_out(&self, command: Command) {
-        let work = AssertUnwindSafe(actions::carry_out(&self.context, &command)).catch_unwind();
+    async fn carry_out(&self, command: Command, hurry: &CancellationToken) {
+        let work = AssertUnwindSafe(actions::carry_out(&self.context, &command, hurry)).catch_unwind();
         let outcome = work.await.unwrap_or_else(|_| Outcome::Failed {
             message: format!("the agent failed at {}: a defect, see its log", command.action.name()),
             retry: false,
@@ -149,8 +192,34 @@ impl Guests {
         }
     }
 
+    fn queues(&self) -> std::sync::MutexGuard<'_, HashMap<InstanceId, Queue>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Job {
+    fn epoch(&self) -> Epoch {
+        match self {
+            Self::Command(command) => command.epoch,
+            // Of whatever guest is there.
+            Self::Look(_) | Self::Disown => Epoch(i64::MAX),
+        }
+    }
+
+    /// Whoever asks for this does not want to wait for a guest of this epoch.
+    fn ends_at_once(&self, epoch: Epoch) -> bool {
+        let ends = match self {
+            Self::Command(command) => {
+                matches!(command.action, Action::StopGuest { mode: ShutdownMode::Force } | Action::ForgetGuest)
+            }
+            Self::Look(_) => false,
+            Self::Disown => true,
+        };
+        ends && self.epoch() >= epoch
     }
 }
 

@@ -134,7 +134,7 @@ pub enum Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenBusy {
     Refuse,
-    /// Ask it to stop, and wait for its end.
+    /// Ask it to stop, and wait for its end. Another that waits already, and is of another kind, ends without having begun.
     CancelAndWait,
 }
 
@@ -145,7 +145,7 @@ pub enum Begun {
     Begun,
     /// It waits for another to end.
     Waiting,
-    /// Another is at work (or, with [`WhenBusy::CancelAndWait`], another waits already).
+    /// Another is at work (or, with [`WhenBusy::CancelAndWait`], another of the same kind waits already).
     Busy,
     /// The subject has changed; look again.
     Stale,

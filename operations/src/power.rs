@@ -2,7 +2,7 @@
 
 use cuttle_database::{Begin, Begun, Mark, WhenBusy};
 use cuttle_model::ids::{InstanceId, OperationId};
-use cuttle_model::instance::Instance;
+use cuttle_model::instance::{Instance, Task};
 use cuttle_model::machine::{self, Decision, Refusal, Request};
 use cuttle_model::operation::{Operation, OperationKind, OperationStatus, Subject};
 
@@ -34,8 +34,8 @@ pub async fn request(control: &Control, who: &Requester, id: InstanceId, request
         let Some(operation) = operation_for(control, who, &instance, request) else {
             return Err(conflict(&instance, request));
         };
-        let when_busy = match request {
-            Request::Delete => WhenBusy::CancelAndWait,
+        let when_busy = match (request, instance.task) {
+            (Request::Delete, _) | (Request::RebootHard, Some(Task::Rebooting)) => WhenBusy::CancelAndWait,
             _ => WhenBusy::Refuse,
         };
         let mark = Mark::Instance { generation: instance.generation, task };

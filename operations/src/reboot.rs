@@ -11,12 +11,13 @@
 use cuttle_compute_protocol::ShutdownMode;
 use cuttle_model::fault::FaultKind;
 use cuttle_model::ids::InstanceId;
-use cuttle_model::instance::{Instance, InstanceState, PowerState};
+use cuttle_model::instance::{Instance, InstanceState, PowerState, Task};
 use cuttle_model::operation::OperationKind;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{ClaimEnd, Context, Outcome, Step, StepError, Steps, step};
 use crate::guest::{self, GuestRun};
+use crate::new_run::{self, NewRun};
 
 /// How the guest is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,9 +41,19 @@ impl Reboot {
     pub(crate) fn new(instance_id: InstanceId, kind: RebootKind) -> Self {
         Self { instance_id, kind, stopped: false, run: None }
     }
+}
 
-    fn run(&self) -> Result<&GuestRun, StepError> {
-        self.run.as_ref().ok_or_else(|| StepError::failed(FaultKind::Internal, "the instance has no new epoch"))
+impl NewRun for Reboot {
+    fn instance_id(&self) -> InstanceId {
+        self.instance_id
+    }
+
+    fn run(&self) -> &Option<GuestRun> {
+        &self.run
+    }
+
+    fn set_run(&mut self, run: GuestRun) {
+        self.run = Some(run);
     }
 }
 
@@ -50,14 +61,13 @@ impl Steps for Reboot {
     const KIND: OperationKind = OperationKind::RebootInstance;
 
     fn steps() -> Vec<Step<Self>> {
-        vec![
-            step!("end old guest", end_guest, no_undo: "a guest that was ended cannot be brought back as it was"),
-            step!("prove old guest gone", prove_gone, no_undo: "what is gone stays gone"),
-            step!("begin epoch", begin_epoch, no_undo: "an epoch only grows"),
-            step!("create guest", create_guest, undo: destroy_guest),
-            step!("record clients", record_clients, no_undo: "a guest that is destroyed makes its records void; destroying it proves that"),
-            step!("run guest", run_guest, no_undo: "destroying the guest undoes this too"),
-        ]
+        let end = step!("end old guest", end_guest, no_undo: "a guest that was ended cannot be brought back as it was");
+        std::iter::once(end).chain(new_run::steps()).collect()
+    }
+
+    /// A hard reboot is taken in the place of a soft one that is under way.
+    fn gives_way_to(&self, task: Task) -> bool {
+        task == Task::Deleting || (task == Task::RebootingHard && self.kind == RebootKind::Soft)
     }
 
     fn end_instance(&self, outcome: &Outcome, instance: &mut Instance) -> ClaimEnd {
@@ -76,8 +86,8 @@ impl Steps for Reboot {
             Outcome::Undone(_) if !self.stopped => {}
             Outcome::Undone(fault) => {
                 instance.power = PowerState::Shutdown;
-                // One that was meant not to run is as it was.
-                if instance.state != InstanceState::Stopped {
+                // One that was meant not to run is as it was; one that the next operation runs is no error.
+                if instance.state != InstanceState::Stopped && instance.task != Some(Task::RebootingHard) {
                     instance.state = InstanceState::Error { fault: fault.clone() };
                 }
             }
@@ -101,30 +111,4 @@ async fn end_guest(context: &Context, state: &mut Reboot) -> Result<(), StepErro
     context.or_cancelled(ending).await??;
     state.stopped = true;
     Ok(())
-}
-
-async fn prove_gone(context: &Context, state: &mut Reboot) -> Result<(), StepError> {
-    guest::prove_gone(context, state.instance_id).await
-}
-
-async fn begin_epoch(context: &Context, state: &mut Reboot) -> Result<(), StepError> {
-    state.run = Some(guest::begin_run(context).await?);
-    Ok(())
-}
-
-async fn create_guest(context: &Context, state: &mut Reboot) -> Result<(), StepError> {
-    guest::create_paused(context, state.run()?).await
-}
-
-async fn destroy_guest(context: &Context, state: &mut Reboot) -> Result<(), StepError> {
-    let run = state.run()?;
-    guest::make_void(context, run.instance_id, run.host_id, run.epoch).await
-}
-
-async fn record_clients(context: &Context, state: &mut Reboot) -> Result<(), StepError> {
-    guest::record_clients(context, state.run()?).await
-}
-
-async fn run_guest(context: &Context, state: &mut Reboot) -> Result<(), StepError> {
-    guest::resume(context, state.run()?).await
 }

@@ -3,14 +3,14 @@
 //! Invariant: the new epoch begins only when no client of an older one can still write. The step
 //! proves it, and the database checks it in the transaction that begins the epoch.
 
-use cuttle_model::fault::FaultKind;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::{Instance, InstanceState, PowerState};
 use cuttle_model::operation::OperationKind;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{ClaimEnd, Context, Outcome, Step, StepError, Steps, step};
-use crate::guest::{self, GuestRun};
+use crate::engine::{ClaimEnd, Outcome, Step, Steps};
+use crate::guest::GuestRun;
+use crate::new_run::{self, NewRun};
 
 /// The operation's state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,9 +23,19 @@ impl Start {
     pub(crate) fn new(instance_id: InstanceId) -> Self {
         Self { instance_id, run: None }
     }
+}
 
-    fn run(&self) -> Result<&GuestRun, StepError> {
-        self.run.as_ref().ok_or_else(|| StepError::failed(FaultKind::Internal, "the instance has no new epoch"))
+impl NewRun for Start {
+    fn instance_id(&self) -> InstanceId {
+        self.instance_id
+    }
+
+    fn run(&self) -> &Option<GuestRun> {
+        &self.run
+    }
+
+    fn set_run(&mut self, run: GuestRun) {
+        self.run = Some(run);
     }
 }
 
@@ -33,13 +43,7 @@ impl Steps for Start {
     const KIND: OperationKind = OperationKind::StartInstance;
 
     fn steps() -> Vec<Step<Self>> {
-        vec![
-            step!("prove old guest gone", prove_gone, no_undo: "what is gone stays gone"),
-            step!("begin epoch", begin_epoch, no_undo: "an epoch only grows"),
-            step!("create guest", create_guest, undo: destroy_guest),
-            step!("record clients", record_clients, no_undo: "a guest that is destroyed makes its records void; destroying it proves that"),
-            step!("run guest", run_guest, no_undo: "destroying the guest undoes this too"),
-        ]
+        new_run::steps().into()
     }
 
     fn end_instance(&self, outcome: &Outcome, instance: &mut Instance) -> ClaimEnd {
@@ -58,30 +62,4 @@ impl Steps for Start {
         }
         ClaimEnd::Kept
     }
-}
-
-async fn prove_gone(context: &Context, state: &mut Start) -> Result<(), StepError> {
-    guest::prove_gone(context, state.instance_id).await
-}
-
-async fn begin_epoch(context: &Context, state: &mut Start) -> Result<(), StepError> {
-    state.run = Some(guest::begin_run(context).await?);
-    Ok(())
-}
-
-async fn create_guest(context: &Context, state: &mut Start) -> Result<(), StepError> {
-    guest::create_paused(context, state.run()?).await
-}
-
-async fn destroy_guest(context: &Context, state: &mut Start) -> Result<(), StepError> {
-    let run = state.run()?;
-    guest::make_void(context, run.instance_id, run.host_id, run.epoch).await
-}
-
-async fn record_clients(context: &Context, state: &mut Start) -> Result<(), StepError> {
-    guest::record_clients(context, state.run()?).await
-}
-
-async fn run_guest(context: &Context, state: &mut Start) -> Result<(), StepError> {
-    guest::resume(context, state.run()?).await
 }

@@ -4,10 +4,14 @@
 // A test that meets what it did not expect shall panic.
 #![allow(clippy::unwrap_used)]
 
+use std::time::{Duration, Instant};
+
 use cuttle_tests::{Cloud, Lab, Server, base64};
 use serde_json::{Value, json};
 
 const READY: &str = "CUTTLE-GUEST-READY";
+/// Well below the minute in which a guest may shut down.
+const PROMPT: Duration = Duration::from_secs(45);
 
 /// The number of the epoch in which the server's guest runs, by its domain's metadata.
 fn epoch(lab: &Lab, host: &str, server: &Server) -> u64 {
@@ -63,15 +67,8 @@ async fn reboots_run_new_guests_on_the_same_disk() {
 async fn a_guest_that_ignores_its_power_button_is_stopped_all_the_same() {
     let cloud = Cloud::from_env().await;
     let lab = Lab::from_env();
-    // Without what the button would run, the guest does nothing when it is pressed.
-    let user_data = base64(b"#!/bin/sh\nrm -r /etc/acpi\n");
-    let (image, flavor) = (cloud.image("tiny").await, cloud.flavor("tiny").await);
-    let wanted = json!({"name": "deaf", "imageRef": image, "flavorRef": flavor, "user_data": user_data});
-    let (server, made) = make(&cloud, wanted).await;
-    assert!(made["adminPass"].as_str().is_some_and(|password| password.len() == 20), "the drive carries a new password");
-    let host = host_of(&cloud.wait_for(&server, "ACTIVE").await);
-    let console = cloud.wait_for_console(&server, READY, 1).await;
-    assert!(console.contains("CUTTLE-GUEST-USER-DATA status=0"), "{console}");
+    let server = deaf(&cloud, "deaf").await;
+    let host = host_of(&cloud.server(&server).await);
 
     assert_eq!(cloud.act(&server, json!({"os-stop": null})).await.status, 202);
     let shown = cloud.wait_for(&server, "SHUTOFF").await;
@@ -79,6 +76,79 @@ async fn a_guest_that_ignores_its_power_button_is_stopped_all_the_same() {
     assert!(!lab.virsh(&host, &["list", "--all", "--uuid"]).contains(&server.id), "its plug was pulled");
     assert!(!cloud.console(&server).await.contains("CUTTLE-GUEST-POWEROFF"), "it did not hear the button");
     cloud.delete_server(&server).await;
+}
+
+/// A guest that does nothing when its power button is pressed: without what the button would run.
+async fn deaf(cloud: &Cloud, name: &str) -> Server {
+    let (image, flavor) = (cloud.image("tiny").await, cloud.flavor("tiny").await);
+    let user_data = base64(b"#!/bin/sh\nrm -r /etc/acpi\n");
+    let wanted = json!({"name": name, "imageRef": image, "flavorRef": flavor, "user_data": user_data});
+    let (server, made) = make(cloud, wanted).await;
+    assert!(made["adminPass"].as_str().is_some_and(|password| password.len() == 20), "the drive carries a new password");
+    cloud.wait_for(&server, "ACTIVE").await;
+    let console = cloud.wait_for_console(&server, READY, 1).await;
+    assert!(console.contains("CUTTLE-GUEST-USER-DATA status=0"), "{console}");
+    server
+}
+
+#[tokio::test]
+async fn whoever_is_in_a_hurry_does_not_wait_for_a_guest_that_shuts_down() {
+    let cloud = Cloud::from_env().await;
+    let lab = Lab::from_env();
+    let server = deaf(&cloud, "hurry").await;
+    let host = host_of(&cloud.server(&server).await);
+    assert_eq!(cloud.act(&server, json!({"reboot": {"type": "SOFT"}})).await.status, 202);
+    assert_eq!(cloud.server(&server).await["status"], "REBOOT");
+    let listed = cloud.get("/compute/v2.1/servers?status=reboot").await;
+    assert!(listed.body["servers"].to_string().contains(&server.id), "{}", listed.body);
+    let listed = cloud.get("/compute/v2.1/servers?status=HARD_REBOOT").await;
+    assert!(!listed.body["servers"].to_string().contains(&server.id), "{}", listed.body);
+
+    let begun = Instant::now();
+    assert_eq!(cloud.act(&server, json!({"reboot": {"type": "HARD"}})).await.status, 202);
+    cloud.wait_for(&server, "ACTIVE").await;
+    assert!(begun.elapsed() < PROMPT, "a hard reboot took {:?}", begun.elapsed());
+    assert_eq!(epoch(&lab, &host, &server), 2);
+    let actions = cloud.get(&format!("/operator/v1/instances/{}/events", server.id)).await;
+    let ends: Vec<_> = actions.body["operations"].as_array().unwrap().iter().map(|done| &done["status"]).collect();
+    assert_eq!(ends[..2], ["succeeded", "undone"], "{}", actions.body);
+
+    cloud.wait_for_console(&server, READY, 2).await;
+    assert_eq!(cloud.act(&server, json!({"os-stop": null})).await.status, 202);
+    let begun = Instant::now();
+    assert!(cloud.console(&server).await.contains(READY));
+    cloud.delete_server(&server).await;
+    assert!(begun.elapsed() < PROMPT, "a delete took {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_flavors_limits_hold_for_the_disk_in_each_of_its_guests() {
+    let cloud = Cloud::from_env().await;
+    let lab = Lab::from_env();
+    let flavor = json!({"flavor": {"name": "limited", "ram": 64, "vcpus": 1, "disk": 1}});
+    let flavor = cloud.post("/compute/v2.1/flavors", &flavor).await;
+    let flavor = flavor.body["flavor"]["id"].as_str().unwrap_or_else(|| panic!("{}", flavor.body)).to_owned();
+    let specs = json!({"extra_specs": {"quota:disk_total_iops_sec": "400", "quota:disk_total_iops_sec_max": "800",
+        "quota:disk_write_bytes_sec": "10485760"}});
+    let path = format!("/compute/v2.1/flavors/{flavor}/os-extra_specs");
+    assert_eq!(cloud.post(&path, &specs).await.status, 200);
+    let wanted = json!({"name": "limited", "imageRef": cloud.image("tiny").await, "flavorRef": flavor});
+    let (server, _) = make(&cloud, wanted).await;
+    let host = host_of(&cloud.wait_for(&server, "ACTIVE").await);
+    let limits = || {
+        let shown = lab.virsh(&host, &["blkdeviotune", &server.id, "vda"]);
+        let value = |name: &str| {
+            let line = shown.lines().find(|line| line.split(':').next().unwrap_or("").trim() == name);
+            line.and_then(|line| line.split_whitespace().last()).unwrap_or_else(|| panic!("{name}: {shown}")).to_owned()
+        };
+        ["total_iops_sec", "total_iops_sec_max", "write_bytes_sec", "read_bytes_sec"].map(value)
+    };
+    assert_eq!(limits(), ["400", "800", "10485760", "0"]);
+    assert_eq!(cloud.act(&server, json!({"reboot": {"type": "HARD"}})).await.status, 202);
+    cloud.wait_for(&server, "ACTIVE").await;
+    assert_eq!(limits(), ["400", "800", "10485760", "0"], "made anew");
+    cloud.delete_server(&server).await;
+    assert_eq!(cloud.delete(&format!("/compute/v2.1/flavors/{flavor}")).await.status, 202);
 }
 
 /// What the guest runs: it looks at its disks and its config drive, as its root.

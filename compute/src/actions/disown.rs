@@ -1,9 +1,10 @@
 //! End a guest that the control plane says is no longer this host's. Its disks are not touched.
 
-use cuttle_compute_protocol::{GuestState, ShutdownMode};
+use cuttle_compute_protocol::GuestState;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::PowerState;
 
+use super::stop::Way;
 use super::{ActionError, admit, stop};
 use crate::epochs::Intent;
 use crate::guest::Context;
@@ -27,7 +28,7 @@ async fn end(context: &Context, instance: InstanceId) -> Result<(), ActionError>
         Ok(()) | Err(ActionError::Refused(_)) => {}
         Err(error) => return Err(error),
     }
-    stop::end(context, instance, guest.epoch, ShutdownMode::Force).await?;
+    stop::end(context, instance, guest.epoch, Way::AtOnce).await?;
     let state = GuestState { instance_id: instance, epoch: guest.epoch, power: PowerState::Shutdown };
     context.outbox.guest(state);
     Ok(())

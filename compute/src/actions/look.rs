@@ -1,9 +1,10 @@
 //! Look at a guest after something may have happened to it, and tell the control plane what is new.
 
-use cuttle_compute_protocol::{GuestState, ShutdownMode};
+use cuttle_compute_protocol::GuestState;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::PowerState;
 
+use super::stop::Way;
 use super::{ActionError, promise, stop};
 use crate::guest::Context;
 use crate::hypervisor::Found;
@@ -40,7 +41,7 @@ async fn look(context: &Context, instance: InstanceId, ended: Option<PowerState>
         // since nobody can have resumed it; one that runs outlived a stop that failed, and that is for
         // the control plane to decide.
         tracing::warn!(%instance, epoch = %guest.epoch, "ending a guest that appeared after it was stopped");
-        return stop::end(context, instance, guest.epoch, ShutdownMode::Force).await;
+        return stop::end(context, instance, guest.epoch, Way::AtOnce).await;
     }
     if known != Some((guest.epoch, guest.power)) {
         let power = guest.power;

@@ -8,21 +8,43 @@ use std::time::{Duration, Instant};
 use cuttle_compute_protocol::{Outcome, Refusal, ShutdownMode};
 use cuttle_model::ids::{Epoch, InstanceId};
 use cuttle_model::instance::PowerState;
+use tokio_util::sync::CancellationToken;
 
 use super::{ActionError, admit};
 use crate::epochs::Intent;
 use crate::guest::Context;
 use crate::hypervisor::Found;
 
-/// Stops the guest of this epoch or an older one.
-pub async fn run(context: &Context, instance: InstanceId, epoch: Epoch, mode: ShutdownMode) -> Result<Outcome, ActionError> {
+/// How a guest is ended.
+#[derive(Clone, Copy)]
+pub(super) enum Way<'a> {
+    AtOnce,
+    /// It may shut down by itself in this time, or until somebody is in a hurry.
+    Cleanly {
+        timeout: Duration,
+        hurry: &'a CancellationToken,
+    },
+}
+
+/// Stops the guest of this epoch or an older one. In a hurry its plug is pulled without waiting for it.
+pub async fn run(
+    context: &Context,
+    instance: InstanceId,
+    epoch: Epoch,
+    mode: ShutdownMode,
+    hurry: &CancellationToken,
+) -> Result<Outcome, ActionError> {
     admit(context, instance, epoch, Intent::Stop).await?;
-    end(context, instance, epoch, mode).await?;
+    let way = match mode {
+        ShutdownMode::Clean { timeout_seconds } => Way::Cleanly { timeout: Duration::from_secs(timeout_seconds), hurry },
+        ShutdownMode::Force => Way::AtOnce,
+    };
+    end(context, instance, epoch, way).await?;
     Ok(Outcome::Gone)
 }
 
 /// Ends the guest, after the promise was made.
-pub(super) async fn end(context: &Context, instance: InstanceId, epoch: Epoch, mode: ShutdownMode) -> Result<(), ActionError> {
+pub(super) async fn end(context: &Context, instance: InstanceId, epoch: Epoch, way: Way<'_>) -> Result<(), ActionError> {
     match context.hypervisor.find(instance).await? {
         Found::Foreign => return Err(ActionError::Foreign(instance)),
         Found::Ours(guest) if guest.epoch > epoch => {
@@ -30,8 +52,11 @@ pub(super) async fn end(context: &Context, instance: InstanceId, epoch: Epoch, m
         }
         Found::Ours(guest) => {
             // A guest whose CPUs do not run hears no button.
-            if let (ShutdownMode::Clean { timeout_seconds }, PowerState::Running) = (mode, guest.power) {
-                shut_down(context, instance, Duration::from_secs(timeout_seconds)).await?;
+            if let (Way::Cleanly { timeout, hurry }, PowerState::Running) = (way, guest.power) {
+                match hurry.run_until_cancelled(shut_down(context, instance, timeout)).await {
+                    Some(done) => done?,
+                    None => tracing::info!(%instance, "not waited for any more: the guest is to end at once"),
+                }
             }
         }
         Found::Nothing => {}

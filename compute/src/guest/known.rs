@@ -28,6 +28,11 @@ impl Known {
         self.lock().remove(&instance)
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Those of which something else, or nothing, was told than this list says.
     pub fn differing(&self, guests: &[Guest]) -> Vec<InstanceId> {
         let known = self.lock();

@@ -39,6 +39,11 @@ impl Memory {
         }
     }
 
+    /// How many arrived and were not carried out yet.
+    pub fn under_way(&self) -> usize {
+        self.commands.len().saturating_sub(self.done.len())
+    }
+
     /// It was carried out. A console's text is too much to remember: it is read again if asked again.
     pub fn finish(&mut self, report: Report) {
         if matches!(report.outcome, Outcome::Console { .. }) {
@@ -83,7 +88,9 @@ mod tests {
         }
         assert_eq!(memory.begin(report(last).command_id), Delivery::Done(report(last)));
         assert_eq!(memory.begin(report(1).command_id), Delivery::Done(report(1)));
+        assert_eq!(memory.under_way(), 0);
         assert_eq!(memory.begin(report(0).command_id), Delivery::First);
+        assert_eq!(memory.under_way(), 1);
         assert_eq!(memory.commands.len(), REMEMBERED + 1);
     }
 }

@@ -167,6 +167,15 @@ impl Bench {
         }
     }
 
+    /// Waits until a guest's power button was pressed this often.
+    async fn pressed(&self, instance: InstanceId, times: usize) {
+        let started = Instant::now();
+        while self.calls(instance).iter().filter(|call| **call == "press").count() < times {
+            assert!(started.elapsed() < Duration::from_secs(10), "{:?}", self.calls(instance));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn calls(&self, instance: InstanceId) -> Vec<&'static str> {
         let calls = self.fake.calls.lock().unwrap();
         calls.iter().filter(|(of, _)| *of == instance).map(|(_, call)| *call).collect()
@@ -262,6 +271,36 @@ async fn a_guest_that_ignores_the_button_loses_its_plug() {
 }
 
 #[tokio::test]
+async fn a_guest_that_ignores_the_button_is_ended_at_once_when_somebody_is_in_a_hurry() {
+    for hard in [FORCE, Action::ForgetGuest] {
+        let bench = bench(Fake::default());
+        bench.fake.set(instance(1), Epoch(2), PowerState::Running);
+        let mode = ShutdownMode::Clean { timeout_seconds: 3600 };
+        bench.guests.command(command(instance(1), 2, Action::StopGuest { mode }));
+        // One of an older epoch is nobody's hurry, nor is another clean one.
+        bench.guests.command(command(instance(1), 1, FORCE));
+        bench.guests.command(command(instance(1), 2, Action::StopGuest { mode }));
+        bench.pressed(instance(1), 3).await;
+        assert!(bench.guests.context().outbox.reports(100, |_| false).is_empty());
+        bench.guests.command(command(instance(1), 2, hard));
+        let outcomes = bench.outcomes(4).await;
+        assert_eq!((&outcomes[0], &outcomes[3]), (&Outcome::Gone, &Outcome::Gone), "{outcomes:?}");
+        assert!(matches!(outcomes[1], Outcome::Refused { .. }), "{outcomes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_console_is_read_while_its_guest_shuts_down() {
+    let bench = bench(Fake::default());
+    bench.fake.set(instance(1), Epoch(1), PowerState::Running);
+    let mode = ShutdownMode::Clean { timeout_seconds: 3600 };
+    bench.guests.command(command(instance(1), 1, Action::StopGuest { mode }));
+    bench.pressed(instance(1), 1).await;
+    bench.guests.command(command(instance(1), 1, Action::ReadConsole { max_bytes: 9 }));
+    assert_eq!(bench.outcomes(1).await[0], Outcome::Console { text: String::new() });
+}
+
+#[tokio::test]
 async fn only_what_happened_by_itself_is_news() {
     let bench = bench(Fake::default());
     bench.guests.command(command(instance(1), 1, create()));
@@ -318,6 +357,7 @@ async fn a_forgotten_instance_leaves_nothing_but_the_promise() {
     let log = bench.guests.context().state.console_log(instance(1));
     std::fs::write(&log, "booted").unwrap();
     bench.guests.command(command(instance(1), 1, Action::ReadConsole { max_bytes: 4 }));
+    bench.outcomes(2).await;
     bench.guests.command(command(instance(1), 2, Action::ForgetGuest));
     bench.guests.command(command(instance(1), 1, create()));
     let outcomes = bench.outcomes(4).await;

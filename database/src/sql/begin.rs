@@ -1,10 +1,11 @@
 //! The begin of an operation on a subject that exists.
 
+use cuttle_model::fault::{Fault, FaultKind};
 use cuttle_model::ids::OperationId;
-use cuttle_model::operation::{Operation, OperationStatus};
+use cuttle_model::operation::{Operation, OperationKind, OperationStatus};
 
 use super::row::Columns;
-use super::{Attempt, Handle, Row, Tx, claims, migrations, operations, placements, quotas, server_groups, subject};
+use super::{Attempt, Handle, Row, Tx, claims, journal, migrations, operations, placements, quotas, server_groups, subject};
 use crate::events::Event;
 use crate::operations::{Begin, Begun, Room, WhenBusy};
 use crate::placements::Hints;
@@ -16,15 +17,20 @@ impl Handle {
         if !subject::mark(&mut tx, begin).await? {
             return Ok(Begun::Stale);
         }
-        let (active, waits) = others(&mut tx, &begin.operation).await?;
-        let begun = match (active, waits, begin.when_busy) {
-            (_, Waits::Another, _) | (Some(_), Waits::Nobody, WhenBusy::Refuse) => return Ok(Begun::Busy),
-            (None, Waits::Nobody, _) => {
+        let Others { active, waiting } = others(&mut tx, &begin.operation).await?;
+        let begun = match (active, begin.when_busy) {
+            (Some(_), WhenBusy::Refuse) => return Ok(Begun::Busy),
+            (None, _) => {
                 let running = Operation { status: OperationStatus::Running, ..begin.operation.clone() };
                 operations::insert(&mut tx, &running).await?;
                 Begun::Begun
             }
-            (Some(active), Waits::Nobody, WhenBusy::CancelAndWait) => {
+            (Some(active), WhenBusy::CancelAndWait) => {
+                match waiting {
+                    Some((_, kind)) if kind == begin.operation.kind => return Ok(Begun::Busy),
+                    Some((replaced, _)) => end_unbegun(&mut tx, replaced, &begin.operation).await?,
+                    None => {}
+                }
                 cancel(&mut tx, active).await?;
                 // Who works on it is decided when its turn comes.
                 let waiting = Operation { status: OperationStatus::Waiting, lease: None, ..begin.operation.clone() };
@@ -66,30 +72,46 @@ async fn take_room(tx: &mut Tx, room: &Room, operation: &Operation) -> Attempt<O
     Ok(None)
 }
 
-enum Waits {
-    Nobody,
-    Another,
+/// The operations that are not over on a subject. One waits only for another that is active.
+#[derive(Default)]
+struct Others {
+    active: Option<OperationId>,
+    waiting: Option<(OperationId, OperationKind)>,
 }
 
-/// The active operation of the same subject, and whether one waits.
-async fn others(tx: &mut Tx, operation: &Operation) -> Attempt<(Option<OperationId>, Waits)> {
-    const OTHERS: &str = "SELECT id, status FROM operations WHERE subject_id = $1 AND status IN ('running', 'undoing') \
-         UNION ALL SELECT id, status FROM operations WHERE subject_id = $1 AND status = 'waiting'";
+async fn others(tx: &mut Tx, operation: &Operation) -> Attempt<Others> {
+    const OTHERS: &str = "SELECT id, kind, status FROM operations WHERE subject_id = $1 AND status IN ('running', 'undoing') \
+         UNION ALL SELECT id, kind, status FROM operations WHERE subject_id = $1 AND status = 'waiting'";
     let (_, subject_id) = subject::columns_of(operation.subject);
     let rows = sqlx::query(OTHERS).bind(subject_id).fetch_all(tx.connection()).await?;
-    let mut found = (None, Waits::Nobody);
+    let mut found = Others::default();
     for row in &rows {
         match read(row)? {
-            (_, OperationStatus::Waiting) => found.1 = Waits::Another,
-            (id, _) => found.0 = Some(id),
+            (id, kind, OperationStatus::Waiting) => found.waiting = Some((id, kind)),
+            (id, ..) => found.active = Some(id),
         }
     }
     Ok(found)
 }
 
-fn read(row: &Row) -> Attempt<(OperationId, OperationStatus)> {
+fn read(row: &Row) -> Attempt<(OperationId, OperationKind, OperationStatus)> {
     let columns = Columns::new("operations", "id", row);
-    Ok((columns.parsed("id")?, columns.word("status", OperationStatus::from_word)?))
+    let (kind, status) = (columns.word("kind", OperationKind::from_word)?, columns.word("status", OperationStatus::from_word)?);
+    Ok((columns.parsed("id")?, kind, status))
+}
+
+/// Ends an operation that waited and has done nothing yet: another takes its turn.
+async fn end_unbegun(tx: &mut Tx, replaced: OperationId, by: &Operation) -> Attempt<()> {
+    const END: &str = "UPDATE operations SET status = $2, fault = $3, finished_at = $4 WHERE id = $1";
+    let fault = Fault::new(FaultKind::Internal, format!("it was cancelled before it began: {} came", by.kind.as_str()));
+    let query = sqlx::query(END)
+        .bind(replaced.to_string())
+        .bind(OperationStatus::Undone.as_str())
+        .bind(journal::fault_json(Some(&fault))?)
+        .bind(by.started_at.as_micros());
+    query.execute(tx.connection()).await?;
+    tx.announce(Event::Ended(replaced));
+    Ok(())
 }
 
 async fn cancel(tx: &mut Tx, active: OperationId) -> Attempt<()> {

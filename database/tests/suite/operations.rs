@@ -72,6 +72,31 @@ async fn a_second_operation_is_refused_or_waits_and_a_third_is_refused() {
     assert_eq!(ids.len(), 2);
 }
 
+#[tokio::test]
+async fn what_waits_gives_its_place_to_one_of_another_kind_that_comes_after_it() {
+    let lab = Lab::new().await;
+    let instance = rows::insert_instance(&lab.database).await;
+    let first = rows::begin(&instance, rows::node(), WhenBusy::Refuse);
+    lab.database.begin_operation(&first).await.unwrap();
+    let next = |marked: &cuttle_model::instance::Instance, kind, task| {
+        let mut begin = rows::begin(marked, rows::node(), WhenBusy::CancelAndWait);
+        begin.operation.kind = kind;
+        Begin { mark: Mark::Instance { generation: marked.generation, task }, ..begin }
+    };
+    let reboot = next(&rows::get(&lab.database, &instance).await, OperationKind::RebootInstance, Task::RebootingHard);
+    assert_eq!(lab.database.begin_operation(&reboot).await.unwrap(), Begun::Waiting);
+    let mut events = lab.database.events();
+    let delete = next(&rows::get(&lab.database, &instance).await, OperationKind::DeleteInstance, Task::Deleting);
+    assert_eq!(lab.database.begin_operation(&delete).await.unwrap(), Begun::Waiting);
+    assert_eq!(rows::heard(&mut events).await, Event::Ended(reboot.operation.id));
+
+    let replaced = lab.database.get_operation(reboot.operation.id).await.unwrap().unwrap();
+    assert_eq!((replaced.status, replaced.finished_at), (OperationStatus::Undone, Some(delete.operation.started_at)));
+    assert!(replaced.fault.unwrap().message.contains("delete"));
+    let waiting = lab.database.get_operation(delete.operation.id).await.unwrap().unwrap();
+    assert_eq!(waiting.status, OperationStatus::Waiting);
+}
+
 fn step(sequence: u32, name: &str) -> StepRecord {
     StepRecord {
         sequence,

@@ -6,8 +6,7 @@ use std::time::Duration;
 use cuttle_database::{EndOperation, JournalEntry, StepEnd, SubjectEnd, Written};
 use cuttle_model::clock::Timestamp;
 use cuttle_model::fault::{Fault, FaultKind};
-use cuttle_model::instance::Task;
-use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStatus, StepRecord, StepResult};
+use cuttle_model::operation::{Direction, Operation, OperationStatus, StepRecord, StepResult};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
@@ -268,10 +267,8 @@ impl<S: Steps> Runner<S> {
         match row {
             Row::Instance(mut instance) => {
                 instance.updated_at = now;
-                // A delete that waits for this end has marked the instance, and is next.
-                if instance.task != Some(Task::Deleting) || self.kind == OperationKind::DeleteInstance {
-                    instance.task = None;
-                }
+                // What waits for this end has marked the instance, and is next.
+                instance.task = instance.task.filter(|task| self.state.gives_way_to(*task));
                 let claims = self.state.end_instance(outcome, &mut instance);
                 SubjectEnd::Instance { instance, claims }
             }

@@ -4,7 +4,7 @@ use cuttle_database::ClaimEnd;
 use cuttle_model::fault::Fault;
 use cuttle_model::ids::HostId;
 use cuttle_model::image::Image;
-use cuttle_model::instance::Instance;
+use cuttle_model::instance::{Instance, Task};
 use cuttle_model::operation::OperationKind;
 use futures::future::BoxFuture;
 use serde::Serialize;
@@ -24,6 +24,11 @@ pub trait Steps: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// answers whether the claim goes. Called again if the row changed meanwhile.
     fn end_instance(&self, _outcome: &Outcome, _instance: &mut Instance) -> ClaimEnd {
         ClaimEnd::Kept
+    }
+
+    /// Is this task the mark of an operation that waits for the end of this one? It stays then.
+    fn gives_way_to(&self, task: Task) -> bool {
+        task == Task::Deleting && Self::KIND != OperationKind::DeleteInstance
     }
 
     /// What becomes of the image, for operations on images.

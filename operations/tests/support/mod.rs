@@ -18,6 +18,7 @@ use cuttle_model::host::{HostResources, VirtType};
 use cuttle_model::ids::{HostId, ImageId, InstanceId, ProjectId, RandomIds, RequestId, UserId};
 use cuttle_model::image::{Image, ImageStatus, Visibility};
 use cuttle_model::instance::Instance;
+use cuttle_model::machine::Request;
 use cuttle_operations::create::CreateInstance;
 use cuttle_operations::{Control, Parts, Requester, Settings};
 use cuttle_rbd_backend::{Cluster, ClusterAddress, ClusterConfig, KeySource, Limits, PoolUse};
@@ -131,6 +132,7 @@ impl World {
             libvirt_version: String::new(),
             hypervisor_version: String::new(),
             architecture: "x86_64".into(),
+            agent: Default::default(),
         };
         // Heard of an hour from now: what these tests look at is not liveness.
         let now = SystemClock.now();
@@ -311,6 +313,11 @@ impl Life {
         assert_eq!(self.open_clients(id), 0, "a client of it may still write");
         assert_eq!(self.instance(id).root_disk, None);
     }
+}
+
+/// Asks for something that is accepted.
+pub fn ask(life: &Life, world: &World, id: InstanceId, request: Request) {
+    life.block_on(cuttle_operations::power::request(&life.control, &world.who, id, request)).unwrap();
 }
 
 /// Where the Ceph is that the environment names, for its administrator.

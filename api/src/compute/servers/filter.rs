@@ -130,8 +130,11 @@ impl Filter {
     fn states(&mut self, caller: &Caller, version: Microversion, query: &Pairs) -> Result<(), ApiError> {
         let words: Vec<&str> = query.all("status").collect();
         let mut states = Vec::new();
+        // Of what is being done, such as REBOOT: an instance shows it in the place of its state's word.
+        let mut passing = Vec::new();
         for word in &words {
             match states_of_status(word) {
+                Some(found) if found.is_empty() => passing.push(word.to_ascii_uppercase()),
                 Some(found) => states.extend(found),
                 None if version >= Microversion(38) => return Err(ApiError::invalid("status", word, "Invalid status value")),
                 None => {}
@@ -140,8 +143,16 @@ impl Filter {
         if states.contains(&StateName::Deleted) && !caller.is_admin() {
             return Err(ApiError::Forbidden("Only administrators may list deleted instances".into()));
         }
-        self.is_empty |= !words.is_empty() && states.is_empty();
-        self.query.states = states;
+        self.is_empty |= !words.is_empty() && states.is_empty() && passing.is_empty();
+        if passing.is_empty() {
+            self.query.states = states;
+        } else {
+            let searched = StateName::ALL.into_iter().filter(|state| *state != StateName::Deleted || states.contains(state));
+            self.query.states = searched.collect();
+            self.keep(move |instance| {
+                states.contains(&instance.state.name()) || passing.iter().any(|word| word == view(instance).status)
+            });
+        }
         if let Some(word) = query.one("vm_state")? {
             if word == "deleted" && !caller.is_admin() {
                 return Err(ApiError::Forbidden("Only administrators may list deleted instances".into()));

@@ -63,6 +63,7 @@ pub async fn run(config: Config, clock: Arc<dyn Clock>, stop: CancellationToken)
         token_file: config.token_file.clone(),
         state: &state,
         timeout: dialer.timeout,
+        clock: &*clock,
     };
     tokio::select! {
         () = stop.cancelled() => return Ok(()),

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::guest::{Context, Guests};
+use crate::identity::Identity;
 pub use backoff::{Backoff, chance};
 pub use dial::{Dialer, LinkError, dial_to_join};
 pub use outbox::Outbox;
@@ -51,6 +52,7 @@ pub async fn run(
         };
         if let Err(end) = end {
             tracing::warn!(url, %end, "not connected to the control plane");
+            warn_of_expiry(dialer, guests.context());
             if end.is_lockout() {
                 forget_keys(guests.context()).await;
             }
@@ -60,6 +62,20 @@ pub async fn run(
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Whoever shows a certificate that has expired is not even told so.
+fn warn_of_expiry(dialer: &Dialer, context: &Context) {
+    if let Ok(Some(identity)) = Identity::load(&dialer.identity)
+        && identity.expires_at < context.clock.now()
+    {
+        let at = identity.expires_at.to_seconds_z();
+        tracing::error!(
+            at,
+            "the host's certificate has expired: start the agent with a token of `cuttle host rejoin {}`",
+            identity.host
+        );
     }
 }
 

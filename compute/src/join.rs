@@ -13,6 +13,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use cuttle_compute_protocol::{Join, JoinToken, Joined, VERSION, path};
+use cuttle_model::clock::Clock;
 use cuttle_model::host::HostName;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -30,6 +31,7 @@ pub struct Joiner<'a> {
     pub state: &'a StateDir,
     /// For connecting, and for the exchange.
     pub timeout: Duration,
+    pub clock: &'a dyn Clock,
 }
 
 /// Why the host is not part of a cloud.
@@ -39,6 +41,8 @@ pub enum JoinError {
     Identity(#[from] IdentityError),
     #[error("this host has not joined: there is neither a certificate in {} nor a token in {}. `cuttle host add {host}` prints a token; put it there, for its owner alone to read (mode 600)", .identity.display(), .token_file.display())]
     NotJoined { host: HostName, identity: PathBuf, token_file: PathBuf },
+    #[error("the host's certificate in {} expired at {at}: it was off for too long. `cuttle host rejoin {host}` prints a token; put it in {}, for its owner alone to read (mode 600), and start the agent again", .identity.display(), .token_file.display())]
+    Expired { host: HostName, identity: PathBuf, at: String, token_file: PathBuf },
     #[error("the certificate in {} is that of host {certified}, and the configuration says {configured}", .identity.display())]
     OtherHost { identity: PathBuf, certified: HostName, configured: HostName },
     #[error("cannot use the token in {}: {reason}", .path.display())]
@@ -69,9 +73,14 @@ impl Joiner<'_> {
             return Err(JoinError::OtherHost { identity: path, certified, configured });
         }
         let Some(token) = self.token()? else {
-            let not_joined =
-                || JoinError::NotJoined { host: self.host.clone(), identity: path, token_file: self.token_file.clone() };
-            return known.ok_or_else(not_joined);
+            let (host, identity, token_file) = (self.host.clone(), path, self.token_file.clone());
+            return match known {
+                Some(known) if known.expires_at < self.clock.now() => {
+                    Err(JoinError::Expired { host, identity, at: known.expires_at.to_seconds_z(), token_file })
+                }
+                Some(known) => Ok(known),
+                None => Err(JoinError::NotJoined { host, identity, token_file }),
+            };
         };
         match known {
             Some(known) if known.token_sha256 == sha256(&token) => {
@@ -166,6 +175,9 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
+    use cuttle_model::clock::{SystemClock, Timestamp};
+    use cuttle_model::ids::HostId;
+
     use super::*;
 
     async fn obtain(directory: &std::path::Path, token: Option<(&str, u32)>) -> String {
@@ -177,7 +189,8 @@ mod tests {
         let state = StateDir::open(&directory.join("state")).unwrap();
         let host = "host1".parse().unwrap();
         let control = ["http://not-tls".to_owned()];
-        let joiner = Joiner { host: &host, control: &control, token_file, state: &state, timeout: Duration::from_secs(1) };
+        let timeout = Duration::from_secs(1);
+        let joiner = Joiner { host: &host, control: &control, token_file, state: &state, timeout, clock: &SystemClock };
         joiner.obtain().await.unwrap_err().to_string()
     }
 
@@ -186,6 +199,25 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let error = obtain(directory.path(), None).await;
         for part in ["has not joined", "identity.json", "token", "cuttle host add host1", "600"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_whose_certificate_has_expired_says_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&directory.path().join("state")).unwrap();
+        let joined = Joined {
+            host_id: HostId::from_uuid(uuid::Uuid::nil()),
+            certificate: "a certificate".into(),
+            authority: "an authority".into(),
+            renew_at: Timestamp::from_micros(1),
+            expires_at: Timestamp::from_micros(2),
+        };
+        let identity = Identity::joined("host1".parse().unwrap(), NewKey::make().unwrap(), String::new(), joined);
+        identity.store(&state.identity()).unwrap();
+        let error = obtain(directory.path(), None).await;
+        for part in ["expired at 1970-01-01T00:00:00Z", "cuttle host rejoin host1", "token"] {
             assert!(error.contains(part), "{error}");
         }
     }
@@ -213,6 +245,7 @@ mod tests {
             token_file: directory.path().join("token"),
             state: &state,
             timeout: Duration::from_secs(1),
+            clock: &SystemClock,
         };
         let (one, other) = (JoinToken::new([1; 32], [0; 32]), JoinToken::new([2; 32], [0; 32]));
         let first = joiner.key(&one).unwrap().private_key;

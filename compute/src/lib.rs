@@ -32,6 +32,7 @@ pub mod libvirt;
 pub mod news;
 pub mod probe;
 pub mod process;
+mod resident;
 pub mod secret;
 pub mod state_dir;
 pub mod storage_health;

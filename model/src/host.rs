@@ -115,6 +115,17 @@ pub struct HostResources {
     pub hypervisor_version: String,
     /// The machine's architecture, `x86_64`.
     pub architecture: String,
+    #[serde(default)]
+    pub agent: AgentFacts,
+}
+
+/// What is known of a host's agent itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentFacts {
+    /// As `0.1.0`; empty where it has not said.
+    pub version: String,
+    /// How far the host's clock is ahead of the control plane's; behind it where this is negative.
+    pub clock_ahead_ms: i64,
 }
 
 impl HostResources {

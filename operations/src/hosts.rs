@@ -18,7 +18,7 @@ use cuttle_model::storage_health::{PoolHealth, StorageHealth};
 use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{Control, HostError, host_keys};
+use crate::{Control, HostError, host_keys, host_numbers};
 
 /// Events that are taken with one beat.
 const EVENTS_IN_A_BEAT: usize = 16;
@@ -49,7 +49,10 @@ pub async fn hello(control: &Control, host: &Host, hello: Hello) -> Result<Welco
     let disowned = disowned(control, host, &hello.guests).await?;
     note_missing(control, host, &hello.guests).await?;
     guests_changed(control, host, hello.guests).await?;
-    control.database().record_hello(host.id, &hello.boot_id, &hello.resources, control.now()).await?;
+    let now = control.now();
+    let mut resources = hello.resources;
+    resources.agent.clock_ahead_ms = host_numbers::ahead_ms(hello.sent_at, now);
+    control.database().record_hello(host.id, &hello.boot_id, &resources, now).await?;
     let standing = &hello.standing;
     control.database().record_standing(host.id, standing.crush_location.as_ref(), standing.localizes_reads).await?;
     tracing::info!(host = %host.name, disowned = disowned.len(), "the agent has connected");
@@ -74,7 +77,10 @@ fn measuring(control: &Control) -> Measuring {
 /// An agent lives, and tells what has happened. That it lives is kept in memory, and stored once a second
 /// for all hosts together. Answers whether it is to say hello.
 pub async fn beat(control: &Control, host: &Host, beat: &Beat) -> Result<bool, HostError> {
-    control.beats().note(host.id, control.now(), beat.storage.clone().filter(is_sensible));
+    let now = control.now();
+    control.beats().note(host.id, now, beat.storage.clone().filter(is_sensible));
+    host_numbers::show(host, beat, now);
+    host_numbers::note_clock(control, host, beat, now).await?;
     for event in beat.events.iter().filter(|event| is_a_hosts_to_tell(event)).take(EVENTS_IN_A_BEAT) {
         control.database().insert_host_event(host.id, event).await?;
         metrics::counter!("cuttle_host_events_total", "kind" => event.kind.as_str()).increment(1);

@@ -28,6 +28,7 @@ pub fn host(name: &str, ram_mib: u64) -> Host {
             libvirt_version: "11.3.0".into(),
             hypervisor_version: "10.0.2".into(),
             architecture: "x86_64".into(),
+            agent: Default::default(),
         }),
         boot_id: None,
         last_seen_at: Some(Timestamp::from_micros(0)),

@@ -157,6 +157,39 @@ async fn a_start_works_whatever_became_of_the_secret_and_it_is_told() {
     cloud.delete_server(&placed.server).await;
 }
 
+#[tokio::test]
+async fn after_a_hosts_reboot_the_next_start_just_works() {
+    let (cloud, lab) = (Cloud::from_env().await, Lab::from_env());
+    let placed = boot(&cloud, "rebooted-host").await;
+    let before = healed(&lab);
+    let first = host(&cloud, &placed.host).await["boot_id"].clone();
+    lab.run(&["host", "kill", &placed.number]);
+    lab.run(&["host", "start", &placed.number]);
+    let shown = cloud.wait_for(&placed.server, "SHUTOFF").await;
+    assert_eq!(shown["OS-EXT-STS:power_state"], 4, "the plug was pulled: its guest is gone");
+    assert_ne!(host(&cloud, &placed.host).await["boot_id"], first);
+    // libvirt kept the secret in memory; the agent gave it another.
+    let answer = cloud.act(&placed.server, json!({"os-start": null})).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    cloud.wait_for(&placed.server, "ACTIVE").await;
+    cloud.wait_for_console(&placed.server, "CUTTLE-GUEST-READY", 1).await;
+    writes_on(&lab, &placed).await;
+    assert_eq!(secrets(&lab, &placed.number).len(), 1);
+    let events = events_of(&cloud, &placed.host, "secret_healed").await;
+    assert!(events[0].contains("was not there"), "the newest: {events:?}");
+    assert!(healed(&lab) > before, "it is counted");
+    let numbers = lab.run(&["exec", "control1", "--", "curl", "-sS", "http://127.0.0.1:9774/metrics"]);
+    assert!(numbers.contains(&format!("cuttle_host_guests{{host=\"{}\"}} 1", placed.host)), "{numbers}");
+    cloud.delete_server(&placed.server).await;
+}
+
+/// How many secrets were healed, as the control node counts.
+fn healed(lab: &Lab) -> u64 {
+    let text = lab.run(&["exec", "control1", "--", "curl", "-sS", "http://127.0.0.1:9774/metrics"]);
+    let line = text.lines().find(|line| line.starts_with("cuttle_host_events_total{kind=\"secret_healed\"}"));
+    line.and_then(|line| line.split_whitespace().last()).map_or(0, |number| number.parse().unwrap())
+}
+
 /// Stops and starts the guest; the start authenticates with the secret's value.
 async fn restart(cloud: &Cloud, placed: &Placed) {
     for (action, status) in [("os-stop", "SHUTOFF"), ("os-start", "ACTIVE")] {

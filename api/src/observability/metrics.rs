@@ -2,7 +2,7 @@
 //! when it is asked for.
 //!
 //! Always true: a label has few values, all of them the program's own words (a route's template, never a
-//! path; a state, never an id). So no client can make the numbers grow.
+//! path; a state, never an id) or the names of hosts. So no client can make the numbers grow.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use cuttle_database::Count;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
 use tokio_util::sync::CancellationToken;
 
 use crate::compute::hosts;
@@ -20,9 +21,14 @@ const SECONDS: [f64; 16] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 /// How often what was measured is put into its classes.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// A gauge that was not set for so long is not shown any more.
+const SILENCE: Duration = Duration::from_secs(60);
+
 /// Begins to count, in this whole process.
 pub fn install() -> Result<PrometheusHandle, BuildError> {
     let recorder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?;
+    // What a host's agent told goes when it tells nothing any more.
+    let recorder = recorder.idle_timeout(MetricKindMask::GAUGE, Some(SILENCE));
     let handle = recorder.install_recorder()?;
     metrics::describe_histogram!("cuttle_http_request_seconds", "Time from a request to the head of its answer");
     metrics::describe_counter!("cuttle_http_requests_total", "Requests answered");
@@ -31,6 +37,12 @@ pub fn install() -> Result<PrometheusHandle, BuildError> {
     metrics::describe_histogram!("cuttle_ceph_call_seconds", "Time that calls to Ceph took");
     metrics::describe_counter!("cuttle_ceph_call_errors_total", "Calls to Ceph that failed");
     metrics::describe_histogram!("cuttle_locality_refresh_seconds", "Time to read which OSDs serve the pools");
+    metrics::describe_gauge!("cuttle_host_guests", "Guests that have a process, as the host's agent counts");
+    metrics::describe_gauge!("cuttle_host_commands", "Commands that the host's agent carries out or that wait there");
+    metrics::describe_gauge!("cuttle_host_reports", "Reports of the host's agent that were not taken yet");
+    metrics::describe_gauge!("cuttle_host_agent_resident_bytes", "Memory of the host's agent");
+    metrics::describe_gauge!("cuttle_host_libvirt_seconds", "Time that the agent's last call of libvirt took");
+    metrics::describe_gauge!("cuttle_host_clock_ahead_seconds", "How far the host's clock is ahead of this node's");
     metrics::describe_counter!("cuttle_sign_ins_total", "Attempts to sign in");
     Ok(handle)
 }

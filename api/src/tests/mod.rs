@@ -22,7 +22,7 @@ mod statements;
 // The same rows as in the database's own tests.
 #[allow(dead_code)]
 #[path = "../../../database/tests/support/rows.rs"]
-mod rows;
+pub(crate) mod rows;
 // And the same counting.
 #[path = "../../../database/tests/support/statements.rs"]
 mod counter;

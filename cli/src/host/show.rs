@@ -48,6 +48,7 @@ pub fn human(host: Host, now: Timestamp) -> String {
             ),
             ("virtualization", found.virt_type),
             ("architecture", found.architecture),
+            ("agent", found.agent_version),
             ("libvirt", found.libvirt_version),
             ("QEMU", found.qemu_version),
         ]);

@@ -43,6 +43,8 @@ pub struct Resources {
     pub architecture: String,
     pub libvirt_version: String,
     pub qemu_version: String,
+    #[serde(default)]
+    pub agent_version: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -22,7 +22,7 @@ pub use command::{Action, Command, Outcome, Refusal, Report, ShutdownMode};
 pub use guest::{CephConnection, GuestDisk, GuestSpec, MonitorAddress};
 pub use inventory::{HeldSecret, Inventory};
 pub use join::{BadJoinToken, Join, JoinToken, Joined, Renew};
-pub use liveness::{Beat, BeatAnswer, CephIdentity, GuestState, Hello, Welcome};
+pub use liveness::{AgentNumbers, Beat, BeatAnswer, CephIdentity, GuestState, Hello, Welcome};
 pub use storage::{HEALTH_NAMESPACE, HEALTH_OBJECTS, MeasuredPool, Measuring, PoolAccess, Standing, health_object};
 
 use uuid::Uuid;

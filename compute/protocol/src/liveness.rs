@@ -1,5 +1,6 @@
 //! How an agent introduces itself and shows that it lives.
 
+use cuttle_model::clock::Timestamp;
 use cuttle_model::crush::CrushLocation;
 use cuttle_model::host::{HostName, HostResources};
 use cuttle_model::host_event::HostEvent;
@@ -28,6 +29,9 @@ pub struct Hello {
     pub configured_ceph_client: Option<String>,
     /// Where the host stands, as its configuration says.
     pub standing: Standing,
+    /// What the host's clock says.
+    #[serde(default)]
+    pub sent_at: Option<Timestamp>,
 }
 
 /// The answer to [`Hello`].
@@ -75,6 +79,24 @@ pub struct Beat {
     pub events: Vec<HostEvent>,
     /// How well the host reaches storage: when that has changed, and now and then.
     pub storage: Option<StorageHealth>,
+    /// What the host's clock says.
+    #[serde(default)]
+    pub sent_at: Option<Timestamp>,
+    #[serde(default)]
+    pub numbers: AgentNumbers,
+}
+
+/// What an agent counts, for the control node's metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentNumbers {
+    /// Guests that have a process.
+    pub guests: u64,
+    /// Commands that are carried out or wait for their turn.
+    pub commands: u64,
+    /// Reports that the control plane has not taken.
+    pub reports: u64,
+    /// Memory of the agent's process, in bytes.
+    pub resident_bytes: u64,
 }
 
 /// The answer to [`Beat`].

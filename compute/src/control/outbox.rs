@@ -58,6 +58,11 @@ impl Outbox {
         free.take(limit).map(|(number, waiting)| (*number, waiting.report.clone())).collect()
     }
 
+    /// How many reports wait, those that are on their way included.
+    pub fn report_count(&self) -> usize {
+        self.lock().reports.len()
+    }
+
     /// A report was taken.
     pub fn report_taken(&self, number: u64) {
         self.lock().reports.remove(&number);

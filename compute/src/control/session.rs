@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cuttle_compute_protocol::{self as protocol, Beat, BeatAnswer, Command, Hello, Outcome, Report, Standing, Welcome, path};
 use cuttle_model::crush::CrushLocation;
-use cuttle_model::host::{HostName, HostResources, VirtType};
+use cuttle_model::host::{AgentFacts, HostName, HostResources, VirtType};
 use cuttle_model::ids::{CommandId, Epoch, InstanceId};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -139,6 +139,7 @@ impl Session {
                 crush_location: self.introduction.storage.crush_location.clone(),
                 localizes_reads: self.introduction.storage.localize_reads,
             },
+            sent_at: Some(context.clock.now()),
         };
         let welcome: Welcome = self.link.post(path::HELLO, &hello).await?;
         let access = match (configured, &welcome.identity) {
@@ -196,7 +197,8 @@ impl Session {
             let ceph_client = context.storage.get().map(|reach| reach.access.client().to_owned());
             let events = context.news.oldest(NEWS_AT_ONCE);
             let storage = context.health.news();
-            let beat = Beat { sequence, libvirt_ms, ceph_client, events, storage };
+            let (sent_at, numbers) = (Some(context.clock.now()), self.guests.numbers());
+            let beat = Beat { sequence, libvirt_ms, ceph_client, events, storage, sent_at, numbers };
             match self.link.post::<_, BeatAnswer>(path::BEAT, &beat).await {
                 Ok(answer) => {
                     lost = 0;
@@ -381,6 +383,7 @@ async fn resources(hypervisor: &dyn Hypervisor, introduction: &Introduction) -> 
         libvirt_version: node.libvirt_version,
         hypervisor_version: node.hypervisor_version,
         architecture: node.architecture,
+        agent: AgentFacts { version: env!("CARGO_PKG_VERSION").to_owned(), clock_ahead_ms: 0 },
     })
 }
 

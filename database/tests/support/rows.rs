@@ -74,6 +74,7 @@ pub fn resources() -> HostResources {
         libvirt_version: "11.3.0".to_owned(),
         hypervisor_version: "10.0.2".to_owned(),
         architecture: "x86_64".to_owned(),
+        agent: Default::default(),
     }
 }
 

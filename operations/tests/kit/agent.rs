@@ -74,6 +74,7 @@ impl Agent {
             ceph_clients: Vec::new(),
             configured_ceph_client: None,
             standing: cuttle_compute_protocol::Standing { crush_location: None, localizes_reads: true },
+            sent_at: None,
         };
         // Ceph may not answer it yet; an agent dials until somebody does.
         let welcome = loop {
@@ -135,5 +136,6 @@ pub fn resources() -> HostResources {
         libvirt_version: String::new(),
         hypervisor_version: String::new(),
         architecture: "x86_64".into(),
+        agent: Default::default(),
     }
 }

@@ -79,5 +79,7 @@ fn view_of(resources: &HostResources, usage: &Usage) -> Value {
         "architecture": resources.architecture,
         "libvirt_version": resources.libvirt_version,
         "qemu_version": resources.hypervisor_version,
+        "agent_version": resources.agent.version,
+        "clock_ahead_ms": resources.agent.clock_ahead_ms,
     })
 }

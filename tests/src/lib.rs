@@ -8,10 +8,12 @@
 mod cloud;
 mod invariants;
 mod lab;
+mod openstack;
 
 pub use cloud::{Answer, Cloud, Server};
 pub use invariants::assert_nothing_leaks;
 pub use lab::Lab;
+pub use openstack::OpenStack;
 
 use std::time::{Duration, Instant};
 

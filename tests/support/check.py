@@ -234,9 +234,10 @@ def fuzzing(run: Run, log: Path) -> Count:
     return Count(passed=1)
 
 
-def slow_storage(run: Run, log: Path) -> Count:
-    """Storage that hangs and goes on: each call to it is given half a minute."""
-    return cargo_test(run, log, "-p", "cuttle-tests", "--test", "slow_storage", "--", "--test-threads=1")
+def slow_and_expired(run: Run, log: Path) -> Count:
+    """What takes minutes: all commands of the client, certificates that run out, storage that hangs."""
+    tests = ("--test", "commands", "--test", "renewal", "--test", "slow_storage")
+    return cargo_test(run, log, "-p", "cuttle-tests", *tests, "--", "--test-threads=1")
 
 
 def two_control_nodes(run: Run, log: Path) -> Count:
@@ -322,7 +323,7 @@ LONG: list[Suite] = [
     ("Debian with cloud-init", debian),
     # On a lab of its own: what it makes up changes and removes accounts too.
     ("lab to be broken", lab_up("--hosts", "1")),
-    ("storage that hangs", slow_storage),
+    ("commands, certificates that run out, storage that hangs", slow_and_expired),
     ("requests made up from the schemas", fuzzing),
     ("lab for machines", lab_up("--ceph-only", "--database", "postgres")),
     ("deployment on machines with systemd", deployment),

@@ -4,62 +4,8 @@
 // A test that meets what it did not expect shall panic.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-
-use cuttle_tests::Cloud;
+use cuttle_tests::{Cloud, OpenStack};
 use serde_json::{Value, json};
-
-/// The client, which goes with this value.
-struct Client {
-    process: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Client {
-    fn new() -> Self {
-        let openstack = std::env::var("CUTTLE_OPENSTACK").unwrap_or_else(|_| "openstack".to_owned());
-        // The interpreter that the client was installed for stands beside it.
-        let python = match Path::new(&openstack).parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            Some(folder) => folder.join("python"),
-            None => "python3".into(),
-        };
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("support/openstack_commands.py");
-        let mut process =
-            Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the client");
-        let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
-        Self { process, input, output }
-    }
-
-    fn try_run(&mut self, arguments: &[&str]) -> (i64, String) {
-        writeln!(self.input, "{}", json!(arguments)).unwrap();
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("openstack {arguments:?}: {error} {line}"));
-        let said = format!("{}{}", answer["stdout"].as_str().unwrap(), answer["stderr"].as_str().unwrap());
-        (answer["status"].as_i64().unwrap(), if answer["status"] == 0 { answer["stdout"].as_str().unwrap().into() } else { said })
-    }
-
-    fn run(&mut self, arguments: &[&str]) -> String {
-        let (status, said) = self.try_run(arguments);
-        assert_eq!(status, 0, "openstack {arguments:?}\n{said}");
-        said
-    }
-
-    fn json(&mut self, arguments: &[&str]) -> Value {
-        let text = self.run(&[arguments, &["-f", "json"]].concat());
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("openstack {arguments:?}: {error}\n{text}"))
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 fn names(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|row| row["Name"].as_str().unwrap()).collect()
@@ -68,7 +14,7 @@ fn names(list: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn the_openstack_client_manages_accounts() {
     let cloud = Cloud::from_env().await;
-    let openstack = &mut Client::new();
+    let openstack = &mut OpenStack::new();
     let domain = ["--domain", "default"];
 
     let project = openstack.json(&[&["project", "create", "client-project", "--description", "of a test"][..], &domain].concat());

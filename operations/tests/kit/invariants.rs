@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use cuttle_compute::hypervisor::Guest;
 use cuttle_database::{ImageQuery, InstanceQuery, OperationQuery};
-use cuttle_model::disk::{IMAGE_SNAPSHOT, RESIZE_SNAPSHOT, image_name};
+use cuttle_model::disk::{self, IMAGE_SNAPSHOT, RESIZE_SNAPSHOT, image_name};
 use cuttle_model::ids::InstanceId;
 use cuttle_model::image::{Image, ImageStatus};
 use cuttle_model::instance::{Instance, InstanceState, PowerState, StateName};
@@ -116,6 +116,8 @@ async fn one_writer(world: &World, life: &Life, seen: &Seen) {
         let guests = count.get(&instance.id).copied().unwrap_or(0);
         if instance.state.has_guest() {
             assert_eq!(guests, 1, "{instance:?} has {guests} guests");
+            let power = seen.guests.iter().find(|guest| guest.instance_id == instance.id).map(|guest| guest.power);
+            assert_eq!(power, Some(instance.power), "its guest is in another power state: {instance:?}");
         }
         assert!(guests <= 1, "{instance:?} has {guests} guests");
         assert!(guests == 0 || !open.is_empty(), "{instance:?} has a guest and no client on record");
@@ -144,6 +146,8 @@ async fn nothing_leaks(world: &World, life: &Life, seen: &Seen) {
         assert_ne!(owner.state, InstanceState::Deleted, "{} outlived its instance", found.name);
         let known = owner.disks().any(|disk| disk.image_id == found.id && disk.name == found.name);
         assert!(known, "{owner:?} does not know of {}", found.name);
+        let said = world.storage.pool(&settings.vms_pool).metadata(found.name.as_str().into()).await.unwrap().unwrap_or_default();
+        assert_eq!(said.get(disk::owner::INSTANCE), Some(&owner.id.to_string()), "{} says of its owner: {said:?}", found.name);
     }
     for found in world.storage.pool(&settings.images_pool).list_images().await.unwrap() {
         let owner = seen.images.iter().find(|image| image_name(image.id) == found.name);
@@ -167,7 +171,9 @@ async fn nothing_is_lost(world: &World, life: &Life, seen: &Seen) {
             continue;
         };
         if instance.state.has_guest() {
-            assert_eq!(instance.disks().count(), 1 + instance.flavor.extra_disks().len(), "{instance:?}");
+            let drives = usize::from(instance.config_drive);
+            assert_eq!(instance.disks().count(), 1 + instance.flavor.extra_disks().len() + drives, "{instance:?}");
+            assert!(root.size_bytes >= instance.flavor.disk_gib << 30, "smaller than its flavor says: {instance:?}");
         }
         let operations = life.control.database().list_operations(cuttle_model::operation::Subject::Instance(instance.id));
         let delete_asked = operations.await.unwrap().iter().any(|operation| operation.kind == OperationKind::DeleteInstance);
@@ -176,6 +182,7 @@ async fn nothing_is_lost(world: &World, life: &Life, seen: &Seen) {
             let found = found.unwrap_or_else(|| panic!("{disk:?} of {instance:?} is gone"));
             let trashed = trash.contains(&disk.image_id);
             assert!(delete_asked || !trashed, "nobody asked for {instance:?} to be deleted");
+            assert_eq!(found.size_bytes, disk.size_bytes, "{disk:?} of {instance:?}");
             if disk.image_id == root.image_id && !trashed {
                 // Of its image, or of what it was before it was made larger.
                 let snapshot = found.parent.map(|parent| parent.snapshot).unwrap_or_default();
@@ -226,6 +233,8 @@ pub fn check_empty(world: &World, life: &mut Life) {
         assert!(disks.is_empty(), "{disks:?}");
         for instance in &seen.instances {
             assert_eq!(instance.state, InstanceState::Deleted);
+            let user_data = life.control.database().get_user_data(instance.id).await.unwrap();
+            assert_eq!(user_data, None, "it outlived {instance:?}");
         }
     });
 }

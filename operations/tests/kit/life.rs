@@ -13,6 +13,7 @@ use cuttle_model::image::{Image, ImageStatus, Visibility};
 use cuttle_model::instance::Instance;
 use cuttle_model::machine::Request;
 use cuttle_model::operation::{Operation, OperationKind, Subject};
+use cuttle_operations::config_drive::GuestInputs;
 use cuttle_operations::moving::Move;
 use cuttle_operations::{Control, Parts};
 use tokio::runtime::Runtime;
@@ -200,7 +201,8 @@ impl Life {
             access_ipv4: None,
             access_ipv6: None,
             quota: None,
-            guest: Default::default(),
+            // So there is a config drive, and something that must go with the instance.
+            guest: GuestInputs { user_data: Some("IyEvYmluL3NoCg==".into()), ..GuestInputs::default() },
             wishes: Default::default(),
         };
         self.block_on(cuttle_operations::create::create(&self.control, &world.who, request)).unwrap().id

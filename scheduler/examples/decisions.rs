@@ -181,6 +181,7 @@ fn host(number: u32) -> HostInput {
             libvirt_version: "11.3.0".to_owned(),
             hypervisor_version: "10.0.2".to_owned(),
             architecture: "x86_64".to_owned(),
+            agent: Default::default(),
         }),
         boot_id: None,
         last_seen_at: Some(Timestamp::from_micros(0)),

@@ -47,6 +47,10 @@ fn table() -> Vec<(&'static str, &'static str, Stranger)> {
         ("GET", "/compute/v2.1/os-quota-sets/{id}/defaults", Shared),
         ("GET", "/compute/v2.1/os-quota-sets/{id}/detail", Forbidden(none())),
         ("GET", "/compute/v2.1/os-simple-tenant-usage/{id}", Forbidden(none())),
+        ("GET", "/compute/v2.1/os-server-groups", Unlisted),
+        ("POST", "/compute/v2.1/os-server-groups", Shared),
+        ("GET", "/compute/v2.1/os-server-groups/{id}", Nothing(none())),
+        ("DELETE", "/compute/v2.1/os-server-groups/{id}", Nothing(none())),
         ("GET", "/compute/v2.1/servers", Unlisted),
         ("GET", "/compute/v2.1/servers/detail", Unlisted),
         ("POST", "/compute/v2.1/servers", Shared),
@@ -124,6 +128,7 @@ struct Victim {
     server: Server,
     image: String,
     flavor: String,
+    group: String,
     project: String,
 }
 
@@ -147,6 +152,9 @@ impl Victim {
         assert_eq!(cloud.post(&specs, &json!({"extra_specs": {"key": "value"}})).await.status, 200);
         let keypair = cloud.post("/compute/v2.1/os-keypairs", &json!({"keypair": {"name": "tenants", "public_key": KEY}})).await;
         assert!(keypair.status.is_success(), "{}", keypair.body);
+        let group = json!({"server_group": {"name": "tenants", "policy": "affinity"}});
+        let group = cloud.post("/compute/v2.1/os-server-groups", &group).await;
+        let group = group.body["server_group"]["id"].as_str().unwrap_or_else(|| panic!("{}", group.body)).to_owned();
         let tiny = cloud.image("tiny").await;
         let server = json!({"server": {"name": "tenants", "imageRef": tiny, "flavorRef": flavor, "metadata": {"key": "value"},
             "tags": ["key"], "networks": "none"}});
@@ -154,7 +162,7 @@ impl Victim {
         let server = Server { id: server.body["server"]["id"].as_str().unwrap_or_else(|| panic!("{}", server.body)).to_owned() };
         let shown = cloud.wait_for(&server, "ACTIVE").await;
         let project = shown["tenant_id"].as_str().unwrap().to_owned();
-        Self { cloud, server, image, flavor, project }
+        Self { cloud, server, image, flavor, group, project }
     }
 
     /// A route's path with this project's own things in the place of parameters.
@@ -163,6 +171,7 @@ impl Victim {
             path if path.contains("/servers/") => &self.server.id,
             path if path.contains("/images/") => &self.image,
             path if path.contains("/flavors/") => &self.flavor,
+            path if path.contains("/os-server-groups/") => &self.group,
             path if path.contains("/os-keypairs/") => "tenants",
             _ => &self.project,
         };
@@ -177,6 +186,7 @@ impl Victim {
             format!("/compute/v2.1/servers/{}", self.server.id),
             format!("/image/v2/images/{}", self.image),
             format!("/image/v2/images/{}/members", self.image),
+            format!("/compute/v2.1/os-server-groups/{}", self.group),
             "/compute/v2.1/os-keypairs/tenants".to_owned(),
         ] {
             seen.push(self.cloud.get(&path).await.body);
@@ -189,6 +199,7 @@ impl Victim {
         for path in [
             format!("/image/v2/images/{}", self.image),
             format!("/compute/v2.1/flavors/{}", self.flavor),
+            format!("/compute/v2.1/os-server-groups/{}", self.group),
             "/compute/v2.1/os-keypairs/tenants".to_owned(),
         ] {
             assert!(self.cloud.delete(&path).await.status.is_success(), "{path}");
@@ -239,7 +250,7 @@ async fn another_projects_things_do_not_exist() {
         };
         let answer = stranger.send(request).await;
         assert_eq!(answer.status, status, "{method} {path}: {}", answer.body);
-        for own in [&victim.server.id, &victim.image, &victim.flavor] {
+        for own in [&victim.server.id, &victim.image, &victim.flavor, &victim.group] {
             let told = answer.body.to_string().contains(own.as_str()) && !path.contains(own.as_str());
             assert!(!told, "{method} {path} tells of {own}: {}", answer.body);
         }

@@ -95,7 +95,11 @@ mod tests {
             let agent = AgentFacts { version: version.into(), clock_ahead_ms };
             let resources = cuttle_model::host::HostResources { virt_type: VirtType::Kvm, agent, ..rows::resources() };
             let host = cuttle_model::host::Host { resources: Some(resources), last_seen_at: Some(now), ..rows::host("h") };
-            judge(&Candidate { host, usage: Usage::default() }, Duration::from_secs(10), now)
+            judge(
+                &Candidate { host, usage: Usage::default(), failed_builds: 0, io_ops: 0, rules: 0 },
+                Duration::from_secs(10),
+                now,
+            )
         };
         assert_eq!(host(VERSION, 1500).status, Status::Ok);
         for (ahead, words) in [(7_300, "7 s ahead of"), (-3_000, "3 s behind")] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cuttle_database::{EndOperation, JournalEntry, StepEnd, SubjectEnd, Written};
 use cuttle_model::clock::Timestamp;
 use cuttle_model::fault::{Fault, FaultKind};
-use cuttle_model::operation::{Direction, Operation, OperationStatus, StepRecord, StepResult};
+use cuttle_model::operation::{Direction, Operation, OperationKind, OperationStatus, StepRecord, StepResult};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 

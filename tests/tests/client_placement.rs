@@ -7,28 +7,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use cuttle_tests::{Cloud, Server};
+use cuttle_tests::{Cloud, OpenStack, Server};
 use serde_json::Value;
-
-fn openstack(arguments: &[&str]) -> Result<String, String> {
-    let program = std::env::var("CUTTLE_OPENSTACK").unwrap_or_else(|_| "openstack".to_owned());
-    let output = Command::new(&program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    match output.status.success() {
-        true => Ok(text(&output.stdout)),
-        false => Err(text(&output.stderr)),
-    }
-}
-
-fn done(arguments: &[&str]) {
-    openstack(arguments).unwrap_or_else(|error| panic!("openstack {arguments:?}: {error}"));
-}
-
-fn json(arguments: &[&str]) -> Value {
-    let text =
-        openstack(&[arguments, &["-f", "json"]].concat()).unwrap_or_else(|error| panic!("openstack {arguments:?}: {error}"));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("openstack {arguments:?}: {error}\n{text}"))
-}
 
 /// What the operator's command says, which was built with the lab.
 fn cuttle(arguments: &[&str]) -> String {
@@ -40,9 +20,9 @@ fn cuttle(arguments: &[&str]) -> String {
 }
 
 /// Makes a server and waits until it has settled.
-async fn server(cloud: &Cloud, name: &str, wishes: &[&str]) -> (Server, Value) {
+async fn server(cloud: &Cloud, openstack: &mut OpenStack, name: &str, wishes: &[&str]) -> (Server, Value) {
     let common = ["server", "create", "--image", "tiny", "--flavor", "tiny", "--nic", "none", name];
-    let made = json(&[&common, wishes].concat());
+    let made = openstack.json(&[&common, wishes].concat());
     let server = Server { id: made["id"].as_str().unwrap().to_owned() };
     // One for which there is no host is in error from the beginning.
     let mut shown = cloud.server(&server).await;
@@ -59,46 +39,45 @@ fn host(shown: &Value) -> String {
 #[tokio::test]
 async fn aggregates_zones_groups_and_hints_decide_where_servers_go() {
     let cloud = Cloud::from_env().await.with_microversion("2.96");
-    let listed = json(&["hypervisor", "list"]);
+    let mut openstack = OpenStack::new();
+    let listed = openstack.json(&["hypervisor", "list"]);
     let hosts: Vec<String> =
         listed.as_array().unwrap().iter().map(|row| row["Hypervisor Hostname"].as_str().unwrap().to_owned()).collect();
     let last = hosts.last().unwrap().as_str();
     let mut servers = Vec::new();
 
-    done(&["aggregate", "create", "--zone", "placement-east", "placement-a"]);
-    done(&["aggregate", "add", "host", "placement-a", last]);
-    done(&["aggregate", "set", "--property", "placement=yes", "placement-a"]);
-    let shown = json(&["aggregate", "show", "placement-a"]);
+    openstack.run(&["aggregate", "create", "--zone", "placement-east", "placement-a"]);
+    openstack.run(&["aggregate", "add", "host", "placement-a", last]);
+    openstack.run(&["aggregate", "set", "--property", "placement=yes", "placement-a"]);
+    let shown = openstack.json(&["aggregate", "show", "placement-a"]);
     assert_eq!(shown["hosts"], serde_json::json!([last]), "{shown}");
-    let zones = json(&["availability", "zone", "list", "--compute"]);
+    let zones = openstack.json(&["availability", "zone", "list", "--compute"]);
     assert!(zones.as_array().unwrap().iter().any(|zone| zone["Zone Name"] == "placement-east"), "{zones}");
 
-    let (made, shown) = server(&cloud, "placement-zone", &["--availability-zone", "placement-east"]).await;
+    let (made, shown) = server(&cloud, &mut openstack, "placement-zone", &["--availability-zone", "placement-east"]).await;
     assert_eq!((host(&shown).as_str(), &shown["OS-EXT-AZ:availability_zone"]), (last, &Value::from("placement-east")));
     servers.push(made);
-    let refused = openstack(&["aggregate", "remove", "host", "placement-a", last]).unwrap_err();
-    assert!(refused.contains("409"), "{refused}");
-    let nowhere = openstack(&[
-        "server",
-        "create",
-        "--image",
-        "tiny",
-        "--flavor",
-        "tiny",
-        "--nic",
-        "none",
-        "--availability-zone",
-        "no",
-        "x",
-    ]);
-    assert!(nowhere.unwrap_err().contains("availability zone"));
+    let (status, refused) = openstack.try_run(&["aggregate", "remove", "host", "placement-a", last]);
+    assert!(status != 0 && refused.contains("409"), "{refused}");
+    let create = "server create --image tiny --flavor tiny --nic none --availability-zone no placement-nowhere";
+    let (status, nowhere) = openstack.try_run(&create.split(' ').collect::<Vec<_>>());
+    assert!(status != 0 && nowhere.contains("availability zone"), "{nowhere}");
 
-    done(&["--os-compute-api-version", "2.64", "server", "group", "create", "--policy", "anti-affinity", "placement-apart"]);
-    let group = json(&["server", "group", "show", "placement-apart"])["id"].as_str().unwrap().to_owned();
+    openstack.run(&[
+        "--os-compute-api-version",
+        "2.64",
+        "server",
+        "group",
+        "create",
+        "--policy",
+        "anti-affinity",
+        "placement-apart",
+    ]);
+    let group = openstack.json(&["server", "group", "show", "placement-apart"])["id"].as_str().unwrap().to_owned();
     let hint = format!("group={group}");
     let mut used = Vec::new();
     for index in 0..hosts.len() {
-        let (made, shown) = server(&cloud, &format!("placement-apart-{index}"), &["--hint", &hint]).await;
+        let (made, shown) = server(&cloud, &mut openstack, &format!("placement-apart-{index}"), &["--hint", &hint]).await;
         assert_eq!(shown["status"], "ACTIVE", "{shown}");
         used.push(host(&shown));
         servers.push(made);
@@ -106,7 +85,7 @@ async fn aggregates_zones_groups_and_hints_decide_where_servers_go() {
     used.sort();
     used.dedup();
     assert_eq!(used.len(), hosts.len(), "each member has a host of its own");
-    let (made, shown) = server(&cloud, "placement-apart-more", &["--hint", &hint]).await;
+    let (made, shown) = server(&cloud, &mut openstack, "placement-apart-more", &["--hint", &hint]).await;
     assert_eq!(shown["status"], "ERROR");
     let message = shown["fault"]["message"].as_str().unwrap();
     assert!(message.contains("ServerGroupAntiAffinityFilter removed"), "{message}");
@@ -115,7 +94,7 @@ async fn aggregates_zones_groups_and_hints_decide_where_servers_go() {
     servers.push(made);
 
     let near = format!("same_host={}", servers[1].id);
-    let (made, shown) = server(&cloud, "placement-near", &["--hint", &near]).await;
+    let (made, shown) = server(&cloud, &mut openstack, "placement-near", &["--hint", &near]).await;
     assert_eq!(host(&shown), host(&cloud.server(&servers[1]).await));
     let why = cuttle(&["instance", "why", &made.id]);
     assert!(why.contains("SameHostFilter") || hosts.len() == 1, "{why}");
@@ -129,7 +108,7 @@ async fn aggregates_zones_groups_and_hints_decide_where_servers_go() {
         cloud.delete_server(server).await;
         cloud.wait_until_gone(server).await;
     }
-    done(&["server", "group", "delete", "placement-apart"]);
-    done(&["aggregate", "remove", "host", "placement-a", last]);
-    done(&["aggregate", "delete", "placement-a"]);
+    openstack.run(&["server", "group", "delete", "placement-apart"]);
+    openstack.run(&["aggregate", "remove", "host", "placement-a", last]);
+    openstack.run(&["aggregate", "delete", "placement-a"]);
 }

@@ -33,6 +33,8 @@ use crate::{agents, listener, observability, public};
 const GRACE: Duration = Duration::from_secs(10);
 /// How long the head of a request may take.
 const HEAD_PATIENCE: Duration = Duration::from_secs(30);
+/// How often memory that was freed is given back: so long after a crowd of requests it is the system's again.
+const HEAP_RETURN: Duration = Duration::from_secs(20);
 /// How often expired tokens are removed.
 const TOKEN_PURGE: Duration = Duration::from_secs(600);
 
@@ -126,6 +128,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     });
     let purge = tokio::spawn(purge_tokens(state.shared.clone(), stop.clone()));
     let upkeep = tokio::spawn(observability::metrics::upkeep(recorder.clone(), stop.clone()));
+    tokio::spawn(give_heap_back(stop.clone()));
     let readiness = observability::readiness(&state.control);
     if let Some(listener) = metrics_listener {
         let on_metrics = |source| StartError::Listen { address: config.metrics.listen, source };
@@ -194,6 +197,15 @@ fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
         Ok(listener)
     });
     listener.map_err(|source| StartError::Listen { address, source })
+}
+
+async fn give_heap_back(stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(HEAP_RETURN);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        // It holds the heap's locks meanwhile: not on a thread that answers requests.
+        let _ = tokio::task::spawn_blocking(cuttle_rbd_backend::give_heap_back).await;
+    }
 }
 
 async fn purge_tokens(shared: Shared, stop: CancellationToken) {

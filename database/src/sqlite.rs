@@ -12,6 +12,7 @@ use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::pool::PoolOptions;
@@ -68,6 +69,10 @@ mod sql;
 /// The write-ahead log is cut back to this after a checkpoint.
 const LOG_BYTES: u64 = 64 << 20;
 const STATEMENTS_CACHED: usize = 256;
+/// Pages of the file that each connection keeps. The system keeps them too, once for all.
+const PAGES_KIB: u32 = 1024;
+/// Readers that only a crowd needed are closed after this, and their pages and statements go with them.
+const READER_IDLE: Duration = Duration::from_secs(30);
 /// Rows that a list may be ahead of whoever reads it.
 const ROWS_AHEAD: usize = 1024;
 const OPENING: &str = "open the database file";
@@ -98,6 +103,8 @@ pub(crate) async fn open(path: &str, options: &Options) -> Result<Handle, Error>
         .foreign_keys(true)
         .busy_timeout(options.statement_timeout)
         .pragma("journal_size_limit", LOG_BYTES.to_string())
+        // Negative: in KiB.
+        .pragma("cache_size", format!("-{PAGES_KIB}"))
         .statement_cache_capacity(STATEMENTS_CACHED)
         .row_buffer_size(ROWS_AHEAD);
     let file = statements::traced(file);
@@ -111,7 +118,8 @@ pub(crate) async fn open(path: &str, options: &Options) -> Result<Handle, Error>
     let failed = |error| Failure::from(error).into_error(OPENING);
     let writer = pool().min_connections(1).max_connections(1).connect_with(file.clone()).await.map_err(failed)?;
     let reading = file.pragma("query_only", "ON");
-    let readers = pool().max_connections(options.connections.max(1)).connect_with(reading).await.map_err(failed)?;
+    let readers = pool().min_connections(1).max_connections(options.connections.max(1)).idle_timeout(READER_IDLE);
+    let readers = readers.connect_with(reading).await.map_err(failed)?;
     Ok(Handle { writer, readers, events: broadcast::Sender::new(BACKLOG) })
 }
 

@@ -62,7 +62,7 @@ pub use rights::{MissingRight, Right};
 pub use snapshot::{Protection, Snapshot};
 pub use storage::{ClusterAddress, Connect, ImagePool, ReadImage, Storage, WriteImage};
 pub use sys::errno::Errno;
-pub use sys::heap::keep_heap_small;
+pub use sys::heap::{give_heap_back, keep_heap_small};
 pub use trash::{Deferment, TrashEntry, TrashSource};
 pub use watcher::Watcher;
 pub use workers::Stats;

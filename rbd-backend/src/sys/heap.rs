@@ -11,6 +11,13 @@ const OWN_MAPPING_BYTES: c_int = 256 << 10;
 /// What may stay unused at the end of a heap.
 const SPARE_BYTES: c_int = 1 << 20;
 
+/// Gives what was freed back to the system, wherever in the heaps it lies: by itself the C library does that only at
+/// their ends. Takes milliseconds, in which other threads wait to allocate.
+pub fn give_heap_back() {
+    // SAFETY: it takes a number, and locks inside.
+    let _ = unsafe { libc::malloc_trim(0) };
+}
+
 /// Keeps what was freed from piling up in the process. For the start of a program, before it has other threads.
 pub fn keep_heap_small() {
     let settings =

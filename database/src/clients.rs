@@ -53,6 +53,9 @@ pub trait Clients {
     /// The clients of an instance that nobody has proven harmless.
     async fn open_clients(&self, instance: InstanceId) -> Result<Vec<DiskClient>>;
 
+    /// Deleted instances that have such clients, with their last epochs, where no host has anything left to do for them.
+    async fn deleted_with_open_clients(&self, limit: u32) -> Result<Vec<(InstanceId, Epoch)>>;
+
     /// Notes the proof for all clients of an instance up to this epoch.
     async fn close_clients(&self, instance: InstanceId, through: Epoch, proof: ClientProof, now: Timestamp) -> Result<()>;
 }

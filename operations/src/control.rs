@@ -185,6 +185,11 @@ impl Control {
         membership::leave(self, || self.0.engine.is_idle()).await;
     }
 
+    /// One round of what [`Self::run`] does every `purge_interval_seconds`.
+    pub async fn purge(&self) {
+        purge::once(self).await;
+    }
+
     pub fn database(&self) -> &Database {
         &self.0.parts.database
     }

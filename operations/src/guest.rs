@@ -21,6 +21,7 @@ use cuttle_model::instance::{Instance, PowerState};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::Control;
 use crate::agent::{Answer, ask_in_step};
 use crate::engine::{Context, StepError};
 
@@ -134,7 +135,11 @@ pub(crate) async fn forget_there(context: &Context, instance: InstanceId, host: 
 /// Closes the records of clients whose process is known to be gone, once the disk has no watcher with
 /// their address. A killed process's watch lasts for up to half a minute.
 pub(crate) async fn prove_clients_gone(context: &Context, instance: InstanceId, through: Epoch) -> Result<(), StepError> {
-    let control = &context.control;
+    close_records(&context.control, instance, through).await
+}
+
+/// As [`prove_clients_gone`], outside an operation.
+pub(crate) async fn close_records(control: &Control, instance: InstanceId, through: Epoch) -> Result<(), StepError> {
     let open = control.database().open_clients(instance).await?;
     if open.is_empty() {
         return Ok(());

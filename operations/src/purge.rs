@@ -1,5 +1,5 @@
-//! Emptying the trash of what users have deleted, once its time there is over; and forgetting old
-//! commands and tokens.
+//! Emptying the trash of what users have deleted, once its time there is over; closing the records of clients that outlived
+//! their instance; and forgetting old commands and tokens.
 //!
 //! Only what no row names is purged: the database is asked for each entry. An image with clones cannot
 //! be purged by Ceph either, and is looked at again the next time.
@@ -14,8 +14,10 @@ use cuttle_model::instance::InstanceState;
 use cuttle_rbd_backend::{Deferment, ImagePool, ImageRef, TrashEntry};
 use tokio_util::sync::CancellationToken;
 
-use crate::Control;
+use crate::{Control, guest};
 
+/// Deleted instances whose records are looked at in one round.
+const RECORDS_AT_ONCE: u32 = 100;
 /// How long a control node that is not heard of is remembered.
 const NODES_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// How long finished commands are kept, for whoever looks into something.
@@ -30,13 +32,33 @@ pub(crate) async fn run(control: &Control, shutdown: &CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = tick.tick() => {}
         }
-        let settings = control.settings();
-        for pool in [&settings.vms_pool, &settings.images_pool] {
-            if let Err(error) = purge_pool(control, pool).await {
-                tracing::warn!(pool, %error, "the trash could not be read");
-            }
+        once(control).await;
+    }
+}
+
+/// One round.
+pub(crate) async fn once(control: &Control) {
+    close_records(control).await;
+    let settings = control.settings();
+    for pool in [&settings.vms_pool, &settings.images_pool] {
+        if let Err(error) = purge_pool(control, pool).await {
+            tracing::warn!(pool, %error, "the trash could not be read");
         }
-        purge_rows(control).await;
+    }
+    purge_rows(control).await;
+}
+
+/// A delete does not wait for the watch of a process that was killed; without this its record would be in the way of
+/// whoever wants to remove the host.
+async fn close_records(control: &Control) {
+    let open = match control.database().deleted_with_open_clients(RECORDS_AT_ONCE).await {
+        Ok(open) => open,
+        Err(error) => return tracing::warn!(%error, "the records of deleted instances' clients could not be read"),
+    };
+    for (instance, epoch) in open {
+        if let Err(error) = guest::close_records(control, instance, epoch).await {
+            tracing::info!(%instance, %error, "its clients stay on record");
+        }
     }
 }
 

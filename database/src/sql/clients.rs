@@ -106,6 +106,22 @@ impl Clients for Handle {
         .await
     }
 
+    async fn deleted_with_open_clients(&self, limit: u32) -> Result<Vec<(InstanceId, Epoch)>> {
+        const OPEN: &str = "SELECT id, epoch FROM instances WHERE state = 'deleted' \
+             AND id IN (SELECT instance_id FROM disk_clients WHERE closed_at IS NULL) \
+             AND NOT EXISTS (SELECT 1 FROM commands WHERE instance_id = instances.id AND report IS NULL AND withdrawn = 0) \
+             ORDER BY id LIMIT $1";
+        attempt("list deleted instances with clients", || async move {
+            let rows = sqlx::query(OPEN).bind(i64::from(limit)).fetch_all(self.reader()).await?;
+            let read = |row: &Row| {
+                let columns = Columns::new("instances", "id", row);
+                Ok((columns.parsed("id")?, Epoch(columns.integer("epoch")?)))
+            };
+            rows.iter().map(read).collect()
+        })
+        .await
+    }
+
     async fn close_clients(&self, instance: InstanceId, through: Epoch, proof: ClientProof, now: Timestamp) -> Result<()> {
         const CLOSE: &str = "UPDATE disk_clients SET closed_at = $4, proof = $3 \
              WHERE instance_id = $1 AND epoch <= $2 AND closed_at IS NULL";

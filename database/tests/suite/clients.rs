@@ -1,8 +1,10 @@
 //! Epochs and the clients that may write in them.
 
-use cuttle_database::{Elsewhere, LeaseGuard, NewPlace, Placement};
+use cuttle_compute_protocol::{Action, Outcome, Report};
+use cuttle_database::{Elsewhere, LeaseGuard, NewPlace, Placement, Written};
 use cuttle_model::client::ClientProof;
 use cuttle_model::ids::Epoch;
+use cuttle_model::instance::InstanceState;
 use cuttle_model::operation::Subject;
 
 use crate::lab::Lab;
@@ -102,4 +104,32 @@ async fn an_epoch_elsewhere_takes_the_claim_along_or_nothing() {
     assert_eq!(claimed().await, [0, vcpus]);
     assert_eq!(lab.database.list_placements(before.id).await.unwrap(), std::slice::from_ref(&place.record));
     assert_eq!(lab.database.begin_epoch_elsewhere(&place, &guard).await.unwrap(), Elsewhere::Stale, "it is over");
+}
+
+#[tokio::test]
+async fn the_clients_of_a_deleted_instance_are_told_once_its_host_has_nothing_left_to_do() {
+    let lab = Lab::new().await;
+    let database = &lab.database;
+    let host = rows::insert_host(database, "host1").await;
+    let deleted = async || {
+        let instance = rows::insert_instance(database).await;
+        database.begin_epoch(instance.id, Epoch::NONE, host.id).await.unwrap().unwrap();
+        database.allow_running(instance.id, Epoch(1), &[rows::client(instance.id, 1, host.id, "a:0/1")]).await.unwrap();
+        assert!(database.deleted_with_open_clients(10).await.unwrap().is_empty(), "one that lives is nobody's business");
+        let mut instance = rows::get(database, &instance).await;
+        instance.state = InstanceState::Deleted;
+        instance.task = None;
+        assert_eq!(database.update_instance(&instance, None).await.unwrap(), Written::Done);
+        instance.id
+    };
+    let one = deleted().await;
+    let command = rows::command(one, 1, Action::ForgetGuest);
+    database.insert_command(host.id, &command).await.unwrap();
+    assert!(database.deleted_with_open_clients(10).await.unwrap().is_empty(), "its guest may still run there");
+    let report = Report { command_id: command.id, instance_id: one, epoch: Epoch(1), outcome: Outcome::Gone };
+    database.store_report(host.id, &report, rows::at(1)).await.unwrap();
+    assert_eq!(database.deleted_with_open_clients(10).await.unwrap(), [(one, Epoch(1))]);
+    assert!(database.deleted_with_open_clients(0).await.unwrap().is_empty());
+    database.close_clients(one, Epoch(1), ClientProof::Gone, rows::at(5)).await.unwrap();
+    assert!(database.deleted_with_open_clients(10).await.unwrap().is_empty());
 }

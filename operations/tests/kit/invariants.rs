@@ -41,7 +41,7 @@ pub fn check(world: &World, life: &mut Life) {
         match checked {
             Ok(()) => return,
             Err(panic) if begun.elapsed() > life.patience => resume_unwind(panic),
-            Err(_) => std::thread::sleep(Duration::from_millis(100)),
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }
 }
@@ -54,6 +54,10 @@ fn is_unknown(life: &Life) -> bool {
 }
 
 async fn check_once(world: &World, life: &Life) {
+    assert_eq!(world.witness.outliving(), 0, "watches of processes that have ended");
+    life.control.purge().await;
+    let complaints = world.witness.complaints();
+    assert!(complaints.is_empty(), "{complaints:#?}");
     let seen = look(world, life).await;
     journal_is_closed(life).await;
     one_writer(world, life, &seen).await;
@@ -121,7 +125,7 @@ async fn one_writer(world: &World, life: &Life, seen: &Seen) {
         }
         assert!(guests <= 1, "{instance:?} has {guests} guests");
         assert!(guests == 0 || !open.is_empty(), "{instance:?} has a guest and no client on record");
-        // A record goes only by proof, which may come with the next start or with the delete.
+        // A record goes only by proof, which may come with the next start, with the delete, or after it.
         if instance.root_disk.is_none() {
             assert!(open.is_empty(), "{instance:?} has these clients on record: {open:?}");
         }

@@ -11,6 +11,7 @@ pub mod operations;
 mod run;
 pub mod scenarios;
 mod script;
+mod witness;
 mod world;
 
 use cuttle_model::operation::OperationKind;

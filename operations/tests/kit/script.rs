@@ -71,11 +71,11 @@ impl Script {
         self.rules.lock().unwrap().clone()
     }
 
-    fn take(&self, point: &Point) -> Option<Act> {
+    fn take(&self, point: &Point) -> Option<Rule> {
         let mut rules = self.rules.lock().unwrap();
         let fits = |rule: &Rule| rule.step == point.step && rule.direction == point.direction && self.kind == point.kind;
         let place = rules.iter().position(fits)?;
-        Some(rules.remove(place).act)
+        Some(rules.remove(place))
     }
 
     fn say(&self, word: Word) {
@@ -95,25 +95,31 @@ fn fault() -> Fault {
 
 impl Probe for Script {
     fn attempt<'a>(&'a self, point: Point, work: BoxFuture<'a, Result<(), StepError>>) -> BoxFuture<'a, Result<(), StepError>> {
-        let Some(act) = self.take(&point) else { return work };
+        let Some(rule) = self.take(&point) else { return work };
         async move {
-            match act {
-                Act::FailBefore => Err(StepError::Failed(fault())),
-                Act::CrashBefore => self.die().await,
+            let ended = match rule.act {
+                Act::FailBefore => return Err(StepError::Failed(fault())),
+                Act::CrashBefore => return self.die().await,
                 Act::CrashIn(times) => match cut_off(work, times).await {
-                    Some(done) => done,
-                    None => self.die().await,
+                    Some(ended) => ended,
+                    None => return self.die().await,
                 },
                 Act::Cancel => {
                     self.say(Word::Cancel(point.operation));
-                    work.await
+                    return work.await;
                 }
-                Act::Twice => work.await.and(Err(StepError::Retry(fault()))),
-                Act::FailAfter => work.await.and(Err(StepError::Failed(fault()))),
-                Act::CrashAfter => match work.await {
-                    Ok(()) => self.die().await,
-                    failed => failed,
-                },
+                Act::Twice | Act::FailAfter | Act::CrashAfter => work.await,
+            };
+            if ended.is_err() {
+                // It did not do its work, and will be tried again: the rule is for the attempt that does.
+                self.rules.lock().unwrap().insert(0, rule);
+                return ended;
+            }
+            match rule.act {
+                Act::Twice => Err(StepError::Retry(fault())),
+                Act::FailAfter => Err(StepError::Failed(fault())),
+                Act::CrashAfter => self.die().await,
+                _ => Ok(()),
             }
         }
         .boxed()

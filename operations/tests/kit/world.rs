@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use super::agent::Agent;
 use super::clock::KitClock;
+use super::witness::{Witness, Witnessed};
 
 /// Where a scenario takes place.
 pub struct World {
@@ -27,6 +28,7 @@ pub struct World {
     /// More than one where instances can move.
     pub machines: Vec<Machine>,
     pub clock: KitClock,
+    pub witness: Arc<Witness>,
     pub settings: Settings,
     pub who: Requester,
     /// How long what an agent does late may take to show.
@@ -67,14 +69,19 @@ fn runtime() -> Runtime {
 /// A world in memory.
 pub fn memory_world() -> World {
     let cluster = MemoryCluster::default();
-    let hypervisors = [(); 2].map(|()| {
-        let hypervisor = MemoryHypervisor::new(cluster.clone());
+    let hypervisors = [(); 2].map(|()| MemoryHypervisor::new(cluster.clone()));
+    let parts = hypervisors.clone().map(|hypervisor| {
         let events = hypervisor.events();
         (Arc::new(hypervisor) as Arc<dyn Hypervisor>, events)
     });
     let folder = Path::new("/dev/shm");
     let folder = if folder.is_dir() { folder.to_owned() } else { std::env::temp_dir() };
-    World::new(folder, Arc::new(cluster), hypervisors, settings(""), Duration::from_millis(500))
+    let world = World::new(folder, Arc::new(cluster), parts, settings(""), Duration::from_millis(500));
+    for hypervisor in hypervisors {
+        let (witness, machine) = (Arc::clone(&world.witness), world.machine.handle().clone());
+        hypervisor.set_afterlife(Arc::new(move |watches| witness.outlive(watches, &machine)));
+    }
+    world
 }
 
 /// A world on the real Ceph that `CUTTLE_TEST_CEPH_CONF` names and the real libvirtd that `CUTTLE_TEST_LIBVIRT_URI` names.
@@ -114,10 +121,12 @@ impl World {
             empty(storage.as_ref(), &settings).await;
             storage
         });
+        let witness = Witness::new(database_url(&folder), Arc::clone(&storage), settings.vms_pool.clone());
         let start = |(place, (hypervisor, events)): (char, (Arc<dyn Hypervisor>, Events))| {
             let host = format!("kit-{}-{number}{place}", std::process::id());
             let state = StateDir::open(&folder.path().join(&host)).unwrap();
             let _inside = machine.enter();
+            let hypervisor: Arc<dyn Hypervisor> = Arc::new(Witnessed { hypervisor, witness: Arc::clone(&witness) });
             let clock = Arc::new(clock.clone()) as Arc<dyn Clock>;
             let agent = Agent::start(Arc::clone(&hypervisor), events, state.clone(), clock);
             Machine { host, hypervisor, state, agent }
@@ -128,11 +137,11 @@ impl World {
             user_id: UserId::from_uuid(RandomIds.uuid()),
             request_id: RequestId::new(&RandomIds),
         };
-        Self { folder, cluster, storage, machines, clock, settings, who, patience, machine }
+        Self { folder, cluster, storage, machines, clock, witness, settings, who, patience, machine }
     }
 
     pub fn database_url(&self) -> String {
-        format!("sqlite:{}", self.folder.path().join("cuttle.db").display())
+        database_url(&self.folder)
     }
 
     /// Takes away what a scenario leaves where there is no world of its own, also one that failed or that ended with
@@ -153,6 +162,10 @@ impl World {
         });
         self.machine.shutdown_background();
     }
+}
+
+fn database_url(folder: &tempfile::TempDir) -> String {
+    format!("sqlite:{}", folder.path().join("cuttle.db").display())
 }
 
 /// Empties the kit's pools, clones before their parents. What somebody still has open stays until the next time.

@@ -1,6 +1,7 @@
 //! A machine that runs guests in memory: each opens its disks in the [`MemoryCluster`] as QEMU does, one client a disk.
 //!
-//! What always holds: one guest an instance; a guest is created paused. It outlives whoever drives it, as libvirt does.
+//! What always holds: one guest an instance; a guest is created paused. It outlives whoever drives it, as libvirt does. The
+//! watches of a process end with it, unless [`MemoryHypervisor::set_afterlife`] lets them last, as those of a killed one do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,7 +13,7 @@ use cuttle_compute::hypervisor::{Event, Events, Found, Guest, Healed, Hypervisor
 use cuttle_compute::secret::CephSecret;
 use cuttle_model::ids::InstanceId;
 use cuttle_model::instance::PowerState;
-use cuttle_rbd_backend::{Class, Connect, ImageRef, WriteImage, WriterOptions};
+use cuttle_rbd_backend::{Class, ImageRef, Storage, WriteImage, WriterOptions};
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 
@@ -33,14 +34,25 @@ struct State {
     guests: BTreeMap<InstanceId, Process>,
     foreign: BTreeSet<InstanceId>,
     deaf: bool,
+    afterlife: Option<Arc<Afterlife>>,
     listeners: Vec<mpsc::UnboundedSender<Event>>,
 }
 
 struct Process {
     guest: Guest,
-    /// Held for as long as the process lives: each is a watch.
-    _disks: Vec<Box<dyn WriteImage>>,
+    watches: Watches,
 }
+
+/// A process's open disks: each is a watch until this is dropped.
+pub struct Watches {
+    pub instance: InstanceId,
+    /// Each disk's client.
+    pub addresses: Vec<String>,
+    disks: Vec<Box<dyn WriteImage>>,
+}
+
+/// What becomes of the watches of a process that has ended.
+pub type Afterlife = dyn Fn(Watches) + Send + Sync;
 
 impl MemoryHypervisor {
     pub fn new(cluster: MemoryCluster) -> Self {
@@ -60,6 +72,11 @@ impl MemoryHypervisor {
         self.lock().deaf = deaf;
     }
 
+    /// Who is given the watches of processes that end, to drop them later.
+    pub fn set_afterlife(&self, afterlife: Arc<Afterlife>) {
+        self.lock().afterlife = Some(afterlife);
+    }
+
     /// A guest's process is killed.
     pub fn kill(&self, instance: InstanceId) {
         self.end(instance, PowerState::Crashed);
@@ -71,10 +88,16 @@ impl MemoryHypervisor {
     }
 
     fn end(&self, instance: InstanceId, how: PowerState) {
-        let ended = self.lock().guests.remove(&instance);
-        if ended.is_some() {
-            // Its disks are closed when the event is there, as with a process.
-            drop(ended);
+        let (ended, afterlife) = {
+            let mut state = self.lock();
+            (state.guests.remove(&instance), state.afterlife.clone())
+        };
+        if let Some(process) = ended {
+            match afterlife {
+                Some(afterlife) => afterlife(process.watches),
+                // Its disks are closed when the event is there.
+                None => drop(process),
+            }
             self.tell(instance, Some(how));
         }
     }
@@ -144,11 +167,12 @@ impl Hypervisor for MemoryHypervisor {
 
     async fn create(&self, blueprint: &Blueprint) -> Result<(), HypervisorError> {
         let instance_id = blueprint.instance_id;
-        let mut disks = Vec::new();
+        let mut watches = Watches { instance: instance_id, addresses: Vec::new(), disks: Vec::new() };
         for disk in &blueprint.spec.disks {
-            let client = self.0.cluster.connect().await.map_err(|error| broken(error.to_string()))?;
+            let client = self.0.cluster.client();
+            watches.addresses.push(client.address().to_owned());
             let opened = client.pool(&disk.pool).open_writer(ImageRef::from(&disk.image), WriterOptions::default()).await;
-            disks.push(opened.map_err(|error| match error.class() {
+            watches.disks.push(opened.map_err(|error| match error.class() {
                 Class::Retry | Class::Unknown => HypervisorError::Passing(error.to_string()),
                 Class::Gone | Class::Refused | Class::Broken => broken(error.to_string()),
             })?);
@@ -159,7 +183,7 @@ impl Hypervisor for MemoryHypervisor {
                 return Err(broken(format!("a domain of instance {instance_id} is there already")));
             }
             let guest = Guest { instance_id, epoch: blueprint.epoch, power: PowerState::Paused, storage_failed: false };
-            state.guests.insert(instance_id, Process { guest, _disks: disks });
+            state.guests.insert(instance_id, Process { guest, watches });
         }
         self.tell(instance_id, None);
         Ok(())

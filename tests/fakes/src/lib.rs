@@ -10,5 +10,5 @@ pub mod contract;
 pub mod hypervisor;
 pub mod storage;
 
-pub use hypervisor::MemoryHypervisor;
+pub use hypervisor::{MemoryHypervisor, Watches};
 pub use storage::{MemoryCluster, MemoryStorage};

@@ -93,6 +93,11 @@ impl Call {
 }
 
 impl MemoryStorage {
+    /// As Ceph names this client among an image's watchers.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// One call: it may be cut off before it does anything, and before its answer comes.
     async fn call<T>(&self, call: &Call, work: impl FnOnce(&mut State) -> Result<T, Error>) -> Result<T, Error> {
         tokio::task::yield_now().await;

@@ -148,8 +148,6 @@ impl Victim {
             json!({"flavor": {"name": "tenants", "ram": 64, "vcpus": 1, "disk": 1, "os-flavor-access:is_public": false}});
         let flavor = cloud.post("/compute/v2.1/flavors", &flavor).await;
         let flavor = flavor.body["flavor"]["id"].as_str().unwrap_or_else(|| panic!("{}", flavor.body)).to_owned();
-        let specs = format!("/compute/v2.1/flavors/{flavor}/os-extra_specs");
-        assert_eq!(cloud.post(&specs, &json!({"extra_specs": {"key": "value"}})).await.status, 200);
         let keypair = cloud.post("/compute/v2.1/os-keypairs", &json!({"keypair": {"name": "tenants", "public_key": KEY}})).await;
         assert!(keypair.status.is_success(), "{}", keypair.body);
         let group = json!({"server_group": {"name": "tenants", "policy": "affinity"}});
@@ -161,6 +159,9 @@ impl Victim {
         let server = cloud.post("/compute/v2.1/servers", &server).await;
         let server = Server { id: server.body["server"]["id"].as_str().unwrap_or_else(|| panic!("{}", server.body)).to_owned() };
         let shown = cloud.wait_for(&server, "ACTIVE").await;
+        // After the server was placed: no aggregate's hosts have it.
+        let specs = format!("/compute/v2.1/flavors/{flavor}/os-extra_specs");
+        assert_eq!(cloud.post(&specs, &json!({"extra_specs": {"key": "value"}})).await.status, 200);
         let project = shown["tenant_id"].as_str().unwrap().to_owned();
         Self { cloud, server, image, flavor, group, project }
     }

@@ -50,6 +50,7 @@ pub(crate) const SQLITE: &[Script] = &[
     (10, "moving", include_str!("../migrations/sqlite/0010_moving.sql")),
     (11, "migrations", include_str!("../migrations/sqlite/0011_migrations.sql")),
     (12, "host_storage", include_str!("../migrations/sqlite/0012_host_storage.sql")),
+    (14, "open_clients", include_str!("../migrations/sqlite/0014_open_clients.sql")),
 ];
 pub(crate) const POSTGRES: &[Script] = &[
     (1, "initial", include_str!("../migrations/postgres/0001_initial.sql")),
@@ -63,6 +64,7 @@ pub(crate) const POSTGRES: &[Script] = &[
     (10, "moving", include_str!("../migrations/postgres/0010_moving.sql")),
     (11, "migrations", include_str!("../migrations/postgres/0011_migrations.sql")),
     (12, "host_storage", include_str!("../migrations/postgres/0012_host_storage.sql")),
+    (14, "open_clients", include_str!("../migrations/postgres/0014_open_clients.sql")),
 ];
 
 pub(crate) fn migrator(scripts: &[Script]) -> Migrator {

@@ -96,7 +96,7 @@ mod tests {
             let resources = cuttle_model::host::HostResources { virt_type: VirtType::Kvm, agent, ..rows::resources() };
             let host = cuttle_model::host::Host { resources: Some(resources), last_seen_at: Some(now), ..rows::host("h") };
             judge(
-                &Candidate { host, usage: Usage::default(), failed_builds: 0, io_ops: 0, rules: 0 },
+                &Candidate { host, usage: Usage::default(), failed_builds: 0, io_ops: 0, rules: 0, storage_quality: None },
                 Duration::from_secs(10),
                 now,
             )

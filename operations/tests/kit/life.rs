@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use cuttle_database::{Database, Options};
+use cuttle_database::{Database, InstanceQuery, Options};
 use cuttle_model::flavor::{Flavor, FlavorId};
 use cuttle_model::host::Host;
-use cuttle_model::ids::{ImageId, InstanceId, RandomIds};
+use cuttle_model::ids::{HostId, ImageId, InstanceId, RandomIds};
 use cuttle_model::image::{Image, ImageStatus, Visibility};
-use cuttle_model::instance::Instance;
+use cuttle_model::instance::{Instance, StateName};
 use cuttle_model::machine::Request;
 use cuttle_model::operation::{Operation, OperationKind, Subject};
 use cuttle_operations::config_drive::GuestInputs;
 use cuttle_operations::moving::Move;
-use cuttle_operations::{Control, Parts};
+use cuttle_operations::{Control, Parts, drain};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -227,6 +227,26 @@ impl Life {
 
     fn relocate(&self, world: &World, id: InstanceId, what: Move) {
         self.block_on(cuttle_operations::moving::begin(&self.control, &world.who, id, what)).unwrap();
+    }
+
+    /// Asks for everything to leave a host.
+    pub fn drain(&self, world: &World, host: HostId) {
+        let how = drain::How { parallel: 2, cold: true };
+        self.block_on(async {
+            let host = self.control.database().get_host(host).await.unwrap().unwrap();
+            drain::begin(&self.control, &world.who, &host.name, how).await.unwrap()
+        });
+    }
+
+    /// Deletes whatever there is.
+    pub fn delete_all(&self, world: &World) {
+        let all = InstanceQuery { states: StateName::ALL.to_vec(), ..InstanceQuery::default() };
+        for instance in self.block_on(async { self.control.database().list_instances(&all).await.unwrap() }) {
+            if instance.state.name() != StateName::Deleted {
+                self.ask(world, instance.id, Request::Delete);
+                self.settled(Subject::Instance(instance.id), OperationKind::DeleteInstance);
+            }
+        }
     }
 
     pub fn ask(&self, world: &World, id: InstanceId, request: Request) {

@@ -73,6 +73,11 @@ pub fn all() -> Vec<Entry> {
             life.ask(world, id, Request::RevertResize);
             Subject::Instance(id)
         }),
+        between_hosts(OperationKind::DrainHost, |world, life| {
+            let host = life.instance(life.running(world)).host_id.unwrap();
+            life.drain(world, host);
+            Subject::Host(host)
+        }),
         Entry { kind: OperationKind::ImportImage, begin: import, bound_to_process: true, hosts: 1 },
         entry(OperationKind::DeleteImage, |world, life| {
             let image = life.image(world);

@@ -5,9 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cuttle_model::instance::StateName;
-use cuttle_model::machine::Request;
-use cuttle_model::operation::{OperationKind, Subject};
+use cuttle_model::operation::OperationKind;
 
 use super::invariants;
 use super::life::Life;
@@ -126,12 +124,7 @@ fn run(world: &World, scenario: &Scenario) -> Reached {
         assert!(scenario.ends.contains(&ended.status), "ended as {:?}: {reason}", ended.status);
         invariants::check(world, &mut life);
         // And whatever it came to, it can be deleted, and then nothing is left.
-        if let Subject::Instance(id) = subject
-            && life.instance(id).state.name() != StateName::Deleted
-        {
-            life.ask(world, id, Request::Delete);
-            life.settled(subject, OperationKind::DeleteInstance);
-        }
+        life.delete_all(world);
         invariants::check_empty(world, &mut life);
     }
     life.stop();

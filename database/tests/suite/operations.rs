@@ -84,8 +84,10 @@ async fn what_waits_gives_its_place_to_one_of_another_kind_that_comes_after_it()
         Begin { mark: Mark::Instance { generation: marked.generation, task }, ..begin }
     };
     let reboot = next(&rows::get(&lab.database, &instance).await, OperationKind::RebootInstance, Task::RebootingHard);
-    assert_eq!(lab.database.begin_operation(&reboot).await.unwrap(), Begun::Waiting);
+    // Events arrive after the commit that they tell of, so each is waited for.
     let mut events = lab.database.events();
+    assert_eq!(lab.database.begin_operation(&reboot).await.unwrap(), Begun::Waiting);
+    assert_eq!(rows::heard(&mut events).await, Event::Cancelled(first.operation.id));
     let delete = next(&rows::get(&lab.database, &instance).await, OperationKind::DeleteInstance, Task::Deleting);
     assert_eq!(lab.database.begin_operation(&delete).await.unwrap(), Begun::Waiting);
     assert_eq!(rows::heard(&mut events).await, Event::Ended(reboot.operation.id));

@@ -91,7 +91,7 @@ fn a_create_is_finished_though_its_process_was_killed_at_once() {
 
 #[test]
 fn an_undo_is_finished_by_the_next_process() {
-    let world = World::new();
+    let world = World::with_one_attempt();
     world.agent.next("create_guest", [Answer::Fail { retry: false }]);
     world.agent.next("stop_guest", [Answer::Silence]);
     let life = world.begin();
@@ -108,7 +108,7 @@ fn an_undo_is_finished_by_the_next_process() {
 
 #[test]
 fn an_undo_that_fails_for_good_parks_the_instance_and_keeps_its_claim() {
-    let world = World::new();
+    let world = World::with_one_attempt();
     world.agent.next("create_guest", [Answer::Fail { retry: false }]);
     world.agent.next("stop_guest", [Answer::Fail { retry: false }]);
     let life = world.begin();

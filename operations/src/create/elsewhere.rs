@@ -19,8 +19,14 @@ pub(super) async fn go_on(context: &Context, state: &mut Create, fault: Fault) -
     if u32::try_from(state.tried.len()).unwrap_or(u32::MAX).saturating_add(1) >= limit {
         return StepError::Failed(fault);
     }
-    if let Err(error) = guest::make_void(context, state.instance_id, state.host_id, state.epoch).await {
-        return error;
+    match guest::make_void(context, state.instance_id, state.host_id, state.epoch).await {
+        Ok(()) => {}
+        // The first reason is the one that counts; undoing tries this again, and says what becomes of it.
+        Err(StepError::Failed(why)) => {
+            tracing::warn!(instance = %state.instance_id, reason = %why, "not left for another host");
+            return StepError::Failed(fault);
+        }
+        Err(error) => return error,
     }
     match leave(context, state, &fault).await {
         Ok(Some(host)) => StepError::retry(fault.kind, format!("{}; it goes on with {host}", fault.message)),

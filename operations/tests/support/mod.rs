@@ -72,6 +72,13 @@ impl World {
         Self { folder: tempfile::tempdir().unwrap(), agent: Agent::default(), settings, who }
     }
 
+    /// A world in which a guest that cannot be made is not tried on another host.
+    pub fn with_one_attempt() -> Self {
+        let mut world = Self::new();
+        world.settings.scheduler.max_attempts = 1;
+        world
+    }
+
     /// A world whose pools nobody else has ever used.
     pub fn in_own_pools(name: &str) -> Self {
         let id = ImageId::new(&RandomIds).as_uuid();
